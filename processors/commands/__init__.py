@@ -1,0 +1,11 @@
+"""The commands of `scanwire-processors`, one module each.
+
+A module has `add_to(commands)`, which adds its parser and sets the default `run`: a function
+of the parsed arguments and the `Tools` that returns the exit code.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+AddTo = Callable[[Any], None]
+COMMANDS: tuple[AddTo, ...] = ()

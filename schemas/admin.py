@@ -1,0 +1,40 @@
+"""The admin port's application: liveness, readiness with reasons, metrics."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+# Returns what stands in the way of work, a sentence each; empty: ready.
+Readiness = Callable[[], Sequence[str]]
+
+
+def create_admin_app(readiness: Readiness, metrics: CollectorRegistry) -> Starlette:
+    """`/health/live`, `/health/ready` (503 with reasons until ready) and `/metrics`."""
+
+    async def live(_: Request) -> Response:
+        return _json({"live": True})
+
+    async def ready(_: Request) -> Response:
+        reasons = list(readiness())
+        return _json({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+
+    async def exposition(_: Request) -> Response:
+        return Response(generate_latest(metrics), media_type=CONTENT_TYPE_LATEST)
+
+    return Starlette(
+        routes=[
+            Route("/health/live", live),
+            Route("/health/ready", ready),
+            Route("/metrics", exposition),
+        ]
+    )
+
+
+def _json(content: dict[str, Any], status: int = 200) -> Response:
+    return Response(orjson.dumps(content), status, media_type="application/json")

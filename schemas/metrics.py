@@ -1,0 +1,230 @@
+"""Every metric, each with what a rise means. One class per program, made with its registry.
+
+Labels come from closed sets or from the registry file; never a tracking number, a MID or text.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_LONG_SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 3600.0, 86400.0)
+_COUNTS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
+
+
+class RegistryMetrics:
+    """In every program that follows the registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.revision = Gauge(
+            "usps_registry_revision",
+            "Revision of the registry in force. Programs that differ for long: one is stuck.",
+            registry=registry,
+        )
+
+
+class ReceiverMetrics:
+    """The listener and its way to the broker."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.callbacks = Counter(
+            "usps_receiver_callbacks_total",
+            "Callbacks answered, by slug. A rise in signature_mismatch: a wrong or rotated secret.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.callback_seconds = Histogram(
+            "usps_receiver_callback_seconds",
+            "From a callback's last byte to its answer. A rise: a slow broker.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.publish_seconds = Histogram(
+            "usps_receiver_publish_seconds",
+            "From sending a batch to the broker's acknowledgement. A rise: a slow broker.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.batch_records = Histogram(
+            "usps_receiver_batch_records",
+            "Records per batch. A rise: more arrives per round trip to the broker.",
+            buckets=_COUNTS,
+            registry=registry,
+        )
+        self.in_flight = Gauge(
+            "usps_receiver_callbacks_in_flight",
+            "Callbacks that wait for the broker. Near the setting's bound: 503 follows.",
+            registry=registry,
+        )
+        self.broker_available = Gauge(
+            "usps_receiver_broker_available",
+            "1: the broker acknowledged lately. 0: callbacks are refused.",
+            registry=registry,
+        )
+        self.events = Counter(
+            "usps_receiver_events_total",
+            "Scan events in accepted callbacks, repeats included. A rise in unknown: new codes.",
+            ["category"],
+            registry=registry,
+        )
+        self.flags = Counter(
+            "usps_receiver_flags_total",
+            "What was odd about accepted callbacks and events. A rise: USPS or a mailer changed.",
+            ["flag"],
+            registry=registry,
+        )
+        self.secret_matches = Counter(
+            "usps_receiver_secret_matches_total",
+            "Callbacks verified, by the position of the secret (0: newest). Older ones still "
+            "rising after a rotation: USPS does not use the new secret.",
+            ["subscription", "secret"],
+            registry=registry,
+        )
+        self.quarantined = Counter(
+            "usps_receiver_quarantined_total",
+            "Requests set aside. Look into the quarantine topic.",
+            ["reason"],
+            registry=registry,
+        )
+        self.quarantine_capped = Counter(
+            "usps_receiver_quarantine_capped_total",
+            "Refused requests that were only counted. A rise: a flood, or a broken secret.",
+            ["reason"],
+            registry=registry,
+        )
+        self.stale = Counter(
+            "usps_receiver_stale_callbacks_total",
+            "Callbacks reported too long ago or in the future. A rise: replays, or a wrong clock.",
+            registry=registry,
+        )
+        self.unresolved_secrets = Gauge(
+            "usps_receiver_subscriptions_without_secret",
+            "Subscriptions of which no secret can be resolved: their callbacks get 503.",
+            registry=registry,
+        )
+
+
+class PackagesMetrics:
+    """What is new, and the state of pieces."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.updates = Counter(
+            "usps_packages_updates_total",
+            "Updates read: new, repeat or dead_lettered. A rise in dead_lettered: look there.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.events = Counter(
+            "usps_packages_events_total",
+            "Events judged: new, new_evidence, repeat, variant, late, restated, too_old.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.batch_seconds = Histogram(
+            "usps_packages_batch_seconds",
+            "One transaction. A rise: a slow broker or disk.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.lag = Gauge(
+            "usps_packages_lag_records",
+            "Updates not yet processed. A steady rise: too few processes.",
+            ["partition"],
+            registry=registry,
+        )
+        self.restored = Counter(
+            "usps_packages_restored_states_total",
+            "States read back from Kafka at assignment. A rise: rebalances or a lost disk.",
+            registry=registry,
+        )
+        self.aborted = Counter(
+            "usps_packages_transactions_aborted_total",
+            "Transactions given up and tried again. A rise: an unwell broker.",
+            registry=registry,
+        )
+
+
+class RouterMetrics:
+    """Who may see what."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.decisions = Counter(
+            "usps_router_decisions_total",
+            "Decisions per event and party: allowed, or the reason of withholding.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.events = Counter(
+            "usps_router_events_total",
+            "Events read. Flat while packages' events rise: the router is stuck.",
+            registry=registry,
+        )
+        self.batch_seconds = Histogram(
+            "usps_router_batch_seconds",
+            "One batch: merchants' records and the transaction. A rise: a slow broker.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.lag = Gauge(
+            "usps_router_lag_records",
+            "Events not yet routed. A steady rise: too few processes.",
+            ["partition"],
+            registry=registry,
+        )
+        self.aborted = Counter(
+            "usps_router_transactions_aborted_total",
+            "Transactions given up and tried again. A rise: an unwell broker.",
+            registry=registry,
+        )
+
+
+class SinkMetrics:
+    """Delivery to destinations; their ids are bounded by the registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.deliveries = Counter(
+            "usps_sink_deliveries_total",
+            "Deliveries settled. A rise in dead_lettered: that merchant refuses events.",
+            ["destination", "outcome"],
+            registry=registry,
+        )
+        self.attempts = Counter(
+            "usps_sink_attempts_total",
+            "Delivery attempts. A rise in other outcomes than accepted: that merchant is unwell.",
+            ["destination", "outcome"],
+            registry=registry,
+        )
+        self.attempt_seconds = Histogram(
+            "usps_sink_attempt_seconds",
+            "One attempt. A rise: slow merchants.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.latency_seconds = Histogram(
+            "usps_sink_latency_seconds",
+            "From receipt of the callback to the merchant's acceptance. What merchants feel.",
+            buckets=_LONG_SECONDS,
+            registry=registry,
+        )
+        self.lag = Gauge(
+            "usps_sink_lag_records",
+            "Records of a destination not yet settled. A steady rise: it is down or too slow.",
+            ["destination"],
+            registry=registry,
+        )
+        self.in_flight = Gauge(
+            "usps_sink_attempts_in_flight",
+            "Attempts under way.",
+            ["destination"],
+            registry=registry,
+        )
+        self.breaker_open = Gauge(
+            "usps_sink_breaker_open",
+            "1: the destination fails as a whole and is only probed.",
+            ["destination"],
+            registry=registry,
+        )
+        self.stopped = Gauge(
+            "usps_sink_stopped",
+            "1: the destination is stopped (410, lost position, unusable declaration).",
+            ["destination"],
+            registry=registry,
+        )
