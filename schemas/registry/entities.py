@@ -106,7 +106,7 @@ When = Annotated[datetime, BeforeValidator(_instant)]
 
 
 class Entity(BaseModel):
-    """One entry of the registry. `entity_kind` names its section, `entity_id` it within the section."""
+    """One entry of the registry: `entity_kind` names its section, `entity_id` itself there."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
     entity_kind: ClassVar[str]
