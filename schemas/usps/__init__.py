@@ -1,0 +1,1 @@
+"""USPS's language, translated once: its event codes, its ZIPs, its callbacks."""
