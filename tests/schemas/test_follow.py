@@ -61,6 +61,7 @@ class FakeReader:
 
 
 def marker(revision: int) -> dict[str, object]:
+    """The last record of an apply."""
     return {"revision": revision, "applied_at": "2026-11-24T00:00:00Z", "applied_by": "test"}
 
 

@@ -1,0 +1,1 @@
+"""`make bench`: what the programs do on this machine, as ratios measured in one run."""
