@@ -8,6 +8,8 @@ SPEC_VERSION: Final = ("ce_specversion", b"1.0")
 
 # On a merchant record: it may come after newer events of its piece, and why.
 OUT_OF_ORDER: Final = "scanwire-out-of-order"
+# On a merchant record: the right on which it was sent, a grant's id or `owner:<mid>`.
+GRANT: Final = "scanwire-grant"
 
 
 def record_headers(
