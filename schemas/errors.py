@@ -39,6 +39,12 @@ class DeliveryFailed(ScanwireError):
     retriable = True
 
 
+class Interrupted(ScanwireError):
+    """Work on a partition that must begin anew: a fenced writer, a silent client, a busy disk."""
+
+    retriable = True
+
+
 class PositionLost(ScanwireError):
     """A reading position fell out of the log: going on would skip records in silence."""
 
