@@ -55,7 +55,7 @@ class Secrets:
     def _from_file(self, name: str) -> SecretStr:
         try:
             value = self._read_file(name).strip()
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise SecretUnavailable(
                 "secret_unavailable", f"file:{name}: cannot be read ({type(error).__name__})"
             ) from None

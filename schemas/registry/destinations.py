@@ -9,7 +9,7 @@ from schemas.event import EventCategory
 from schemas.registry.entities import Entity, Identifier, SecretReference, Text
 
 PositiveInt = Annotated[int, Field(strict=True, ge=1)]
-PositiveNumber = Annotated[float, Field(gt=0)]
+PositiveNumber = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 
 
 class DestinationBase(Entity):
@@ -32,7 +32,7 @@ class HttpDestination(DestinationBase):
     headers: dict[str, SecretReference] = Field(default_factory=dict)
     rate_limit_per_second: PositiveNumber | None = None
     max_in_flight: PositiveInt = 64
-    timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 15.0
+    timeout_seconds: Annotated[float, Field(strict=True, gt=0, le=120)] = 15.0
     allow_private_addresses: Annotated[bool, Field(strict=True)] = False
 
     @model_validator(mode="after")

@@ -1,0 +1,1 @@
+"""Registry files: read, checked, compared with what is in force, applied, shown."""
