@@ -1,0 +1,1 @@
+"""How scanwire runs: the local broker, the demonstration and the files of its deployments."""
