@@ -1,0 +1,229 @@
+"""Writes a batch's records and its input position in one Kafka transaction."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.structs import TopicPartition
+
+from processors.consume.errors import FENCED, TOO_LARGE
+from processors.consume.stage import OutRecord
+from schemas.errors import Interrupted
+
+# Kafka's usual limit is 1 MiB for a batch; ours stay below it unless one record is larger.
+BATCH_BYTES: Final = 900_000
+# Of a record beside key and value: attributes, lengths and some headers.
+RECORD_OVERHEAD_BYTES: Final = 600
+# Below the transaction's time-out (15 s), after which the coordinator would fence us.
+WRITE_SECONDS: Final = 12.0
+START_SECONDS: Final = 30.0
+STOP_SECONDS: Final = 1.0
+STOP_ATTEMPTS: Final = 5
+
+
+class SizeLimits:
+    """What the broker was found to take per topic; learnt from its refusals, kept for good."""
+
+    def __init__(self) -> None:
+        self._batch: dict[str, int] = {}
+        self._record: dict[str, int] = {}
+
+    def batch_bytes(self, topic: str) -> int:
+        """How large a batch of several records may grow."""
+        return self._batch.get(topic, BATCH_BYTES)
+
+    def takes(self, topic: str, size: int) -> bool:
+        """Whether a record in a batch of its own of this size was never refused."""
+        return size < self._record.get(topic, size + 1)
+
+    def learn(self, topic: str, size: int, records: int) -> None:
+        """A batch was refused: one record is too large, several are tried in smaller batches."""
+        if records == 1:
+            self._record[topic] = min(size, self._record.get(topic, size))
+        else:
+            self._batch[topic] = min(size, self.batch_bytes(topic)) // 2
+
+
+class _Batch:
+    """Records on their way to one partition."""
+
+    def __init__(self, place: TopicPartition, builder: Any) -> None:  # noqa: ANN401 -- untyped
+        self.place = place
+        self.builder = builder
+
+    def append(self, record: OutRecord, timestamp: int) -> None:
+        self.builder.append(
+            timestamp=timestamp, key=record.key, value=record.value, headers=record.headers
+        )
+
+
+class TransactionWriter:
+    """One transactional producer from its start (which fences its predecessor) to its end."""
+
+    def __init__(
+        self,
+        producer: AIOKafkaProducer,
+        group_id: str,
+        limits: SizeLimits,
+        too_large: Callable[[OutRecord], OutRecord],
+    ) -> None:
+        self._producer = producer
+        self._group_id = group_id
+        self._limits = limits
+        self._too_large = too_large
+
+    async def start(self) -> None:
+        """Fences the former owner; what it left open is aborted. Raises Kafka's errors."""
+        async with asyncio.timeout(START_SECONDS):
+            await self._producer.start()
+
+    async def write(
+        self, out: Sequence[OutRecord], offsets: dict[TopicPartition, int]
+    ) -> dict[TopicPartition, int]:
+        """Commits these records and input offsets together, or raises.
+
+        Returns:
+            The last offset written per partition, where the broker told it.
+
+        Raises:
+            KafkaError, TimeoutError: whether it is committed is unknown.
+            Interrupted: a batch was too large; the next attempt does it differently.
+        """
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                await self._producer.begin_transaction()
+                last = await self._send(self._batches(out), offsets)
+                await self._producer.commit_transaction()
+        except AssertionError:
+            # aiokafka asserts its state machine; the cause is how its sender died meanwhile.
+            raise self._death() from None
+        return last
+
+    def _batches(self, out: Sequence[OutRecord]) -> list[_Batch]:
+        """In the order of `out` per partition, closed before they grow over the limit."""
+        now = int(time.time() * 1000)
+        full: list[_Batch] = []
+        growing: dict[tuple[str, int], _Batch] = {}
+        for record in out:
+            place = (record.topic, record.partition)
+            batch = growing.get(place)
+            if batch is None or self._is_full(batch, record):
+                if batch is not None:
+                    full.append(batch)
+                batch = growing[place] = self._opened(record, now)
+            else:
+                batch.append(record, now)
+        return full + list(growing.values())
+
+    def _is_full(self, batch: _Batch, record: OutRecord) -> bool:
+        size = len(record.value or b"") + len(record.key or b"") + RECORD_OVERHEAD_BYTES
+        limit = self._limits.batch_bytes(record.topic)
+        return bool(batch.builder.size() + size > limit)
+
+    def _opened(self, record: OutRecord, now: int) -> _Batch:
+        """A batch that begins with this record, or with its dead letter if it is too large."""
+        batch = _Batch(TopicPartition(record.topic, record.partition), self._builder())
+        batch.append(record, now)
+        if self._limits.takes(record.topic, batch.builder.size()):
+            return batch
+        return self._opened(self._too_large(record), now)
+
+    def _builder(self) -> Any:  # noqa: ANN401 -- aiokafka has no types
+        return self._producer.create_batch()
+
+    async def _send(
+        self, batches: Sequence[_Batch], offsets: dict[TopicPartition, int]
+    ) -> dict[TopicPartition, int]:
+        sent: list[asyncio.Future[Any]] = []
+        trouble: Exception | None = None
+        try:
+            for batch in batches:
+                topic, partition = batch.place
+                future = await self._producer.send_batch(batch.builder, topic, partition=partition)
+                future.add_done_callback(_retrieved)
+                sent.append(future)
+            if offsets:
+                await self._producer.send_offsets_to_transaction(offsets, self._group_id)
+        except (KafkaError, AssertionError) as error:
+            # Perhaps only the consequence of a batch refused before it: look at those first.
+            trouble = error
+        results = await asyncio.gather(*sent, return_exceptions=True)
+        self._learn_sizes(batches, results)
+        if trouble is not None:
+            raise trouble
+        return _last_offsets(batches, results)
+
+    def _learn_sizes(self, batches: Sequence[_Batch], results: Sequence[Any]) -> None:
+        refused = [
+            batch
+            for batch, result in zip(batches, results, strict=False)
+            if isinstance(result, TOO_LARGE)
+        ]
+        for batch in refused:
+            builder = batch.builder
+            self._limits.learn(batch.place.topic, builder.size(), builder.record_count())
+        if refused:
+            raise Interrupted("record_too_large")
+
+    def _death(self) -> BaseException:
+        cause: BaseException = KafkaError("the producer's transaction is in disorder")
+        task: asyncio.Task[None] | None = self._producer._sender.sender_task  # noqa: SLF001
+        if task is not None and task.done() and not task.cancelled():
+            return task.exception() or cause
+        return cause
+
+    async def close(self, *, abort: bool) -> None:
+        """Ends the producer, also when no broker takes what it still holds.
+
+        `abort`: a transaction may be open; closing it spares readers its time-out.
+        """
+        if abort:
+            with suppress(KafkaError, TimeoutError, AssertionError, AttributeError):
+                async with asyncio.timeout(STOP_SECONDS):
+                    await self._producer.abort_transaction()
+        stopping = asyncio.ensure_future(self._producer.stop())
+        for _ in range(STOP_ATTEMPTS):
+            done, _ = await asyncio.wait([stopping], timeout=STOP_SECONDS)
+            if done:
+                break
+            self._break_off()
+        stopping.add_done_callback(_retrieved)
+        # Whoever still waits for a batch, aiokafka's own stop() included, must hear of the end.
+        self._producer._message_accumulator.fail_all(KafkaError("closed"))  # noqa: SLF001
+
+    def _break_off(self) -> None:
+        """Needed because aiokafka's stop() waits for batches and answers that may never come."""
+        task = self._producer._sender.sender_task  # noqa: SLF001
+        if task is not None:
+            task.cancel()
+
+
+def _last_offsets(batches: Sequence[_Batch], results: Sequence[Any]) -> dict[TopicPartition, int]:
+    """Per partition; left out where the broker had a batch already and forgot its place (-1)."""
+    last: dict[TopicPartition, int] = {}
+    for batch, result in zip(batches, results, strict=True):
+        if isinstance(result, BaseException):
+            raise result
+        last[batch.place] = result.offset + batch.builder.record_count() - 1
+        if result.offset < 0:
+            del last[batch.place]
+    return last
+
+
+def is_fence(error: BaseException | None) -> bool:
+    """Whether somebody else holds the transactional id, or the transaction was timed out."""
+    while error is not None:
+        if isinstance(error, FENCED):
+            return True
+        error = error.__cause__
+    return False
+
+
+def _retrieved(future: "asyncio.Future[Any]") -> None:
+    """Marks the error as seen; asyncio would log it otherwise."""
+    if not future.cancelled():
+        future.exception()
