@@ -1,0 +1,118 @@
+"""A piece under way: where its clock stands, and what was scanned so far."""
+
+from datetime import UTC, datetime, time, timedelta
+from random import Random
+from typing import Any, Final
+
+from receiver.simulator.mail_classes import MailClass
+from receiver.simulator.places import Place, plant_of
+from receiver.simulator.scans import Scan, Stated
+
+_SUNDAY: Final = 6
+# Local hours, from and until, within which a thing happens.
+_ACCEPTING: Final = (9, 18)
+_SORTING: Final = (19, 24)
+_ARRIVING: Final = (4, 7)
+_LEAVING: Final = (7, 9)
+# Of journeys: with a notice between the plants, with a scan on leaving the second one.
+_NOTICE_SHARE: Final = 0.3
+_DEPARTURE_SHARE: Final = 0.5
+
+_LABELS: Final = (
+    ("GX", "Shipping Label Created, USPS Awaiting Item", Stated.GMT_FIELDS),
+    ("MA", "Pre-Shipment Info Sent to USPS", Stated.DAY),
+)
+_ACCEPTANCES: Final = (
+    ("03", "USPS in possession of item"),
+    ("03", "Picked Up"),
+    ("OA", "Accepted at USPS Origin Facility"),
+    ("PA", "Shipment Received, Package Acceptance Pending"),
+)
+
+
+class Course:
+    """Moves one piece on, step by step; every step waits for its hours and adds its scans."""
+
+    def __init__(
+        self, choose: Random, mail_class: MailClass, begins: datetime, *, delayed: bool = False
+    ) -> None:
+        self.choose = choose
+        self.scans: list[Scan] = []
+        self._mail_class = mail_class
+        self._now = begins
+        self._delayed = delayed
+
+    def label(self, town: Place) -> None:
+        """The shipper's data reach USPS."""
+        code, text, stated = self.choose.choice(_LABELS)
+        self.scan(code, text, town, stated)
+        self.pass_minutes(60, 1_200)
+
+    def accept(self, town: Place) -> None:
+        """USPS takes the piece."""
+        self.wait_for(_ACCEPTING, town)
+        code, text = self.choose.choice(_ACCEPTANCES)
+        self.scan(code, text, town)
+
+    def transport(self, start: Place, goal: Place) -> None:
+        """Through both plants; between them USPS only says that the piece is on its way."""
+        here, there = plant_of(start), plant_of(goal)
+        self.wait_for(_SORTING, here)
+        self.scan("10", "Arrived at USPS Regional Origin Facility", here)
+        self.pass_minutes(60, 240)
+        self.scan("EF", "Departed USPS Regional Facility", here)
+        if here != there:
+            self._long_way(there)
+
+    def _long_way(self, there: Place) -> None:
+        shortest, longest = self._mail_class.transit_hours
+        self.pass_minutes(shortest * 30, longest * 30)
+        if self._delayed:
+            self.scan("NT", "In Transit, Arriving Late", None, Stated.NOT)
+            self.pass_minutes(1_440, 4_320)
+        elif self.choose.random() < _NOTICE_SHARE:
+            self.scan("NT", "In Transit to Next Facility", None, Stated.NOT)
+        self.pass_minutes(shortest * 30, longest * 30)
+        self.scan("10", "Arrived at USPS Regional Destination Facility", there)
+        if self.choose.random() < _DEPARTURE_SHARE:
+            self.pass_minutes(60, 360)
+            self.scan("L1", "Departed USPS Regional Facility", there)
+
+    def arrive(self, town: Place) -> None:
+        """At the post office that delivers."""
+        self.wait_for(_ARRIVING, town)
+        self.scan("07", "Arrived at Post Office", town)
+        self.pass_minutes(5, 50)
+        self.scan("PC", "Sorting Complete", town)
+
+    def go_out(self, town: Place) -> None:
+        """With the carrier."""
+        self.wait_for(_LEAVING, town, workday=not self._mail_class.any_day)
+        self.scan("OF", "Out for Delivery", town)
+
+    def scan(
+        self,
+        code: str,
+        text: str,
+        place: Place | None,
+        stated: Stated = Stated.GMT_FIELDS,
+        **details: Any,  # noqa: ANN401 -- event fields as USPS names them
+    ) -> None:
+        """Adds a scan of this moment; equal moments do not occur."""
+        self.scans.append(Scan(code, text, self._now, self._now, place, stated, details))
+        self._now += timedelta(seconds=self.choose.randrange(61, 180))
+
+    def pass_minutes(self, fewest: int, most: int) -> None:
+        """Lets time go by."""
+        self._now += timedelta(seconds=self.choose.randrange(fewest * 60, most * 60 + 1))
+
+    def wait_for(self, hours: tuple[int, int], place: Place, *, workday: bool = False) -> None:
+        """Until some moment within these local hours: today's if it is not past, else the next."""
+        first, last = hours
+        seconds = self.choose.randrange(first * 3600, last * 3600)
+        local = self._now.astimezone(place.zone)
+        midnight = datetime.combine(local.date(), time.min, place.zone)
+        moment = midnight + timedelta(seconds=seconds)
+        while moment.astimezone(UTC) <= self._now or (workday and moment.weekday() == _SUNDAY):
+            moment += timedelta(days=1)
+        self._now = moment.astimezone(UTC)
