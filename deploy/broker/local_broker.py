@@ -108,7 +108,7 @@ class LocalBroker:
         """Stops its clock: connections stay open and nothing is answered, until thaw()."""
         process = self.running()
         if process:
-            process.suspend()
+            processes.freeze(process)
 
     def thaw(self) -> None:
         """Lets a frozen one go on."""

@@ -1,6 +1,7 @@
 """Asks a broker the way a client would, and hears from its log why it is not there."""
 
 import asyncio
+import shutil
 import socket
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +19,12 @@ _ANSWER_MILLISECONDS: Final = 5_000
 _TAIL_BYTES: Final = 64 * 1024
 _LINES_SHOWN: Final = 6
 
+_DISK_FULL: Final = "No space left on device"
+_SPACE_WANTED_BYTES: Final = 32 * 1024 * 1024
+
 _KNOWN_CAUSES: Final[Mapping[str, str]] = {
     "Address already in use": "One of its ports was taken meanwhile. Try again.",
-    "No space left on device": "The disk is full. Free some space (a broker wants 1 GB).",
+    _DISK_FULL: "The disk is full. Free some space (a broker wants 1 GB).",
     "Could not reserve enough space": "The machine lacks memory; the broker wants 512 MB.",
     "Cannot allocate memory": "The machine lacks memory; the broker wants 512 MB.",
     "Permission denied": "Its directory may not be written to. Change the owner, or the directory.",
@@ -64,6 +68,8 @@ def last_words(directory: Path) -> str:
     """Why the broker of this directory ended: a known cause, and its last lines of trouble."""
     lines = [*_tail(directory / OUTPUT_FILE), *_tail(directory / "broker.log")]
     text = "\n".join(lines)
+    if shutil.disk_usage(directory).free < _SPACE_WANTED_BYTES:
+        text += _DISK_FULL  # it could not even say so
     causes = [advice for sign, advice in _KNOWN_CAUSES.items() if sign in text][:1]
     trouble = [line for line in lines if _speaks_of_trouble(line)] or lines
     shown = [f"  {line.strip()}" for line in trouble[-_LINES_SHOWN:]]

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from deploy.broker.java import ENVIRONMENT, keep_archive
 OUTPUT_FILE: Final = "broker.out"
 _STOP_SECONDS: Final = 30.0
 _KILL_SECONDS: Final = 10.0
+_POLL_SECONDS: Final = 0.01
 
 # Reads until the process that started us is gone, however it went; then ends the broker, $0.
 _LIFELINE: Final = """
@@ -87,6 +89,14 @@ def kill(process: psutil.Process) -> None:
     with suppress(psutil.NoSuchProcess):
         os.kill(process.pid, signal.SIGKILL)
     psutil.wait_procs([process], timeout=_KILL_SECONDS)
+
+
+def freeze(process: psutil.Process) -> None:
+    """SIGSTOP, and waits until the system has stopped it."""
+    process.suspend()
+    deadline = time.monotonic() + _KILL_SECONDS
+    while process.status() != psutil.STATUS_STOPPED and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,8 +72,8 @@ class Storage:
         """Formats a directory beside the real one, which then gets its name: whole or not."""
         shutil.rmtree(self.directory / FORMATTING, ignore_errors=True)
         self.write("formatting.properties", server_properties)
-        cluster_id = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
-        settings = ("--standalone", "-t", cluster_id, "-c", "formatting.properties", *arguments)
+        identity = ("-t", _new_cluster_id(), "-c", "formatting.properties")
+        settings = ("--standalone", *identity, *arguments)
         command = self.java.command("kafka.tools.StorageTool", "format", *settings)
         done = subprocess.run(
             command, cwd=self.directory, env=ENVIRONMENT, capture_output=True, check=False
@@ -104,6 +104,11 @@ class Storage:
         finally:
             processes.end_child(controller)
             processes.cut_lifeline(lifeline)
+
+
+def _new_cluster_id() -> str:
+    """22 characters, of which the first is no hyphen: it would be taken for an option."""
+    return urlsafe_b64encode(uuid4().bytes).decode().rstrip("=").replace("-", "A", 1)
 
 
 def _wait_until_called_dead(controller: subprocess.Popen[bytes], log: Path) -> None:

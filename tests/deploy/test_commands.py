@@ -25,7 +25,16 @@ def _broker(*arguments: str) -> subprocess.CompletedProcess[str]:
 def _dry_run(*arguments: str) -> str:
     """What make would do if .venv were up to date."""
     command = ["make", "--dry-run", "--assume-old=.venv/.installed", *arguments]
-    done = subprocess.run(command, cwd=REPOSITORY_ROOT, capture_output=True, text=True, check=True)
+    # Under `make test` the outer make's flags would win over these.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+    done = subprocess.run(
+        command,
+        cwd=REPOSITORY_ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return done.stdout
 
 
