@@ -10,7 +10,8 @@ from benchmarks.figures import Figure
 from benchmarks.load import write_requests
 from benchmarks.machine import CpuTimes
 from benchmarks.requests import prepared_requests
-from benchmarks.site import Site, fetch
+from benchmarks.site import Site
+from deploy.programs import fetch
 
 RATES = (200, 400, 800)
 SECONDS = 12

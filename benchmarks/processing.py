@@ -10,7 +10,8 @@ from benchmarks.figures import Figure
 from benchmarks.load import write_requests
 from benchmarks.machine import CpuTimes, cpu_seconds, resident_megabytes
 from benchmarks.requests import prepared_requests
-from benchmarks.site import Running, Site
+from benchmarks.site import Site
+from deploy.programs import Program
 
 QUIET_SECONDS = 4.0
 LIMIT_SECONDS = 180.0
@@ -48,7 +49,7 @@ def _worked_off(
     with ExitStack() as stack:
         program = stack.enter_context(place.running(*command))
         rows = _samples(program, metric)
-        memory = resident_megabytes(program.process.pid)
+        memory = resident_megabytes(program.pid)
     steal = CpuTimes.now().steal_share_since(before)
     done = rows[-1][2] - rows[0][2]
     if done < BACKLOG / 20:
@@ -62,12 +63,12 @@ def _worked_off(
     )
 
 
-def _samples(program: Running, metric: str) -> list[tuple[float, float, float]]:
+def _samples(program: Program, metric: str) -> list[tuple[float, float, float]]:
     """(clock, CPU seconds, count) twice a second, until the count rests; the rest is cut off."""
     rows: list[tuple[float, float, float]] = []
     began = time.monotonic()
     while (now := time.monotonic()) - began < LIMIT_SECONDS:
-        rows.append((now, cpu_seconds(program.process.pid), program.metric(metric)))
+        rows.append((now, cpu_seconds(program.pid), program.metric(metric)))
         resting = [row for row in rows if row[2] == rows[-1][2]]
         if rows[-1][2] > 0 and now - resting[0][0] > QUIET_SECONDS:
             started = [row for row in rows if row[2] < rows[-1][2]]

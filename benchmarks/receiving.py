@@ -33,7 +33,7 @@ def receiver_figures(place: Site) -> Iterator[Figure]:
     ):
         for _ in range(ROUNDS):
             bare_rates.append(_closed(place, requests, bare_port, bare.pid)[0])
-            rate, cost = _closed(place, requests, place.receiver_port, receiver.process.pid)
+            rate, cost = _closed(place, requests, place.receiver_port, receiver.pid)
             rates.append(rate)
             costs.append(cost)
         steal = CpuTimes.now().steal_share_since(before)

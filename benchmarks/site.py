@@ -6,8 +6,6 @@ import random
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from deploy.broker import LocalBroker, free_port
+from deploy.programs import ROOT, Program, Start
 from receiver.simulator.subscribers import Subscriber, read_subscribers
 from schemas.secrets import Secrets
 
-READY_SECONDS = 60.0
-ROOT = Path(__file__).parent.parent
 SECRET = "benchmark-secret-0123456789abcdef"[:32]
 _REGISTRY = """
 merchants: [{{id: acme, name: Acme, role: shipper, terms_accepted_on: 2026-03-20}}]
@@ -31,27 +28,6 @@ destinations:
   - {{id: bench, merchant: acme, kind: http, url: "http://127.0.0.1:{port}/bench", start: earliest,
       allow_private_addresses: true, signing_secrets: ["env:BENCH_SIGNING"]}}
 """
-
-
-@dataclass(slots=True)
-class Running:
-    """A program of ours."""
-
-    name: str
-    process: subprocess.Popen[bytes]
-    admin_port: int
-
-    def metric(self, name: str) -> float:
-        """The sum of a metric over its labels; 0 if it is not there yet."""
-        text = fetch(f"http://127.0.0.1:{self.admin_port}/metrics").decode()
-        lines = [line for line in text.splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
-        return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
-
-
-def fetch(url: str) -> bytes:
-    """A GET on this machine."""
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return bytes(answer.read())
 
 
 @dataclass
@@ -88,36 +64,19 @@ class Site:
         """Runs one command to its end. Raises `CalledProcessError`."""
         subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, env=self.environ, check=True)
 
-    @contextmanager
-    def running(self, *arguments: str) -> Iterator[Running]:
-        """A program of ours, ready; ended afterwards."""
+    def running(self, *arguments: str) -> Program:
+        """A program of ours on an admin port of its own, to be entered."""
         port = free_port(self.ports)
         environ = {**self.environ, "SCANWIRE_ADMIN_PORT": str(port)}
-        with self._process(arguments, environ) as process:
-            wait_for(f"http://127.0.0.1:{port}/health/ready", process)
-            yield Running(arguments[-1], process, port)
+        return self._program(arguments, environ, f"http://127.0.0.1:{port}/health/ready")
 
-    @contextmanager
-    def helper(self, *arguments: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
-        """A process of the benchmark's own, listening on the port."""
-        with self._process(arguments, self.environ) as process:
-            wait_for(f"http://127.0.0.1:{port}/stats", process)
-            yield process
+    def helper(self, *arguments: str, port: int) -> Program:
+        """A process of the benchmark's own that listens on the port, to be entered."""
+        return self._program(arguments, self.environ, f"http://127.0.0.1:{port}/stats")
 
-    @contextmanager
-    def _process(
-        self, arguments: Sequence[str], environ: dict[str, str]
-    ) -> Iterator[subprocess.Popen[bytes]]:
-        log = self.directory / f"{'-'.join(arguments).replace('/', '_')}.log"
-        with log.open("ab") as sink:
-            process = subprocess.Popen(
-                [sys.executable, "-m", *arguments], cwd=ROOT, env=environ, stdout=sink, stderr=sink
-            )
-        try:
-            yield process
-        finally:
-            process.terminate()
-            process.wait(timeout=60)
+    def _program(self, arguments: Sequence[str], environ: dict[str, str], url: str) -> Program:
+        log = self.directory / f"{'-'.join(arguments)}.log"
+        return Program(Start(arguments, environ, log), url)
 
     def load(self, requests: Path, port: int, *arguments: str) -> dict[str, Any]:
         """One run of the load generator."""
@@ -130,21 +89,6 @@ class Site:
         )
         figures: dict[str, Any] = json.loads(done.stdout)
         return figures
-
-
-def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    """Until it answers well. Raises `RuntimeError` when it ends, or after a minute."""
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise RuntimeError(f"{process.args!r} ended with {process.returncode}")
-        try:
-            fetch(url)
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise RuntimeError(f"{process.args!r} was not ready in time")
 
 
 @contextmanager
