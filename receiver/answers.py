@@ -1,0 +1,82 @@
+"""The listener's answers (contract, section 4): made once, sent as they are."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+# How long USPS is asked to wait before it repeats a callback that could not be kept.
+RETRY_AFTER_SECONDS: Final = 5
+ACCEPTED: Final = "accepted"
+UNAVAILABLE: Final = "unavailable"
+TOO_SLOW: Final = "too_slow"
+BODY_TOO_LARGE: Final = "body_too_large"
+
+
+class Answer(NamedTuple):
+    """An answer: its slug (`accepted` for 200) and its two ASGI messages."""
+
+    outcome: str
+    start: Message
+    body: Message
+
+
+def _answer(outcome: str, status: int, content: object, *headers: tuple[bytes, bytes]) -> Answer:
+    body = orjson.dumps(content)
+    start = {
+        "type": "http.response.start",
+        "status": status,
+        "headers": [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            *headers,
+        ],
+    }
+    return Answer(outcome, start, {"type": "http.response.body", "body": body})
+
+
+def _refusal(slug: str, status: int, detail: str, *headers: tuple[bytes, bytes]) -> Answer:
+    return _answer(slug, status, {"error": slug, "detail": detail}, *headers)
+
+
+_CLOSE: Final = (b"connection", b"close")
+_RETRY_AFTER: Final = (b"retry-after", str(RETRY_AFTER_SECONDS).encode())
+
+PROBE: Final = _answer("probe", 200, {"listening": True})
+
+# A refusal says no more about a subscription than its slug.
+REFUSALS: Final = {
+    answer.outcome: answer
+    for answer in (
+        _refusal("not_json", 400, "The body is not JSON."),
+        _refusal("not_an_envelope", 400, "The body is not a USPS tracking notification."),
+        _refusal("signature_missing", 401, "The signature header is missing."),
+        _refusal("signature_mismatch", 401, "The signature does not match."),
+        _refusal("unknown_subscription", 401, "The subscription is not known here."),
+        _refusal("timestamp_stale", 401, "The timestamp is too old or in the future."),
+        _refusal("not_found", 404, "There is nothing at this path."),
+        _refusal("method_not_allowed", 405, "Use POST.", (b"allow", b"GET, HEAD, POST")),
+        _refusal(TOO_SLOW, 408, "The request did not arrive in time.", _CLOSE),
+        _refusal(BODY_TOO_LARGE, 413, "The body is too large.", _CLOSE),
+        _refusal(UNAVAILABLE, 503, "The callback cannot be kept now; repeat it.", _RETRY_AFTER),
+    )
+}
+
+# USPS repeating what it signed itself and we cannot use would help nobody: 200, and quarantine.
+_RECEIVED: Final = {"received": True}
+RECEIPTS: Final = {
+    outcome: _answer(outcome, 200, _RECEIVED)
+    for outcome in (ACCEPTED, "payload_unreadable", "mid_contradiction", "record_too_large")
+}
+ANSWERS: Final = REFUSALS | RECEIPTS
+
+
+async def send_answer(answer: Answer, send: Send) -> None:
+    """Sends it whole."""
+    await send(answer.start)
+    await send(answer.body)

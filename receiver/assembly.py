@@ -1,0 +1,82 @@
+"""The parts of `serve`, put together in one place."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from receiver.app import Application, create_app
+from receiver.broker import Broker
+from receiver.intake import Intake
+from receiver.listener import Listener
+from receiver.producer import KafkaProducer
+from receiver.program import Tools
+from receiver.protocol import Deadlines
+from receiver.publish import GroupCommit
+from receiver.quarantine import MinuteCaps, Quarantine
+from receiver.refusals import RefusalLog
+from receiver.registry import RegistryView, kafka_reader
+from receiver.tallies import Tallies
+from receiver.topics import partition_counts
+from schemas.metrics import ReceiverMetrics, RegistryMetrics
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """What runs: the broker's and the registry's background work, and the application."""
+
+    broker: Broker
+    registry: RegistryView
+    app: Application
+    deadlines: Deadlines
+
+    def readiness(self) -> Sequence[str]:
+        """What stands in the way of work, a sentence each."""
+        return [*self.registry.readiness(), *self.broker.readiness()]
+
+
+def assemble(tools: Tools) -> Receiver:
+    """Everything of one process. Needs a running loop; connects to nothing yet."""
+    settings, topics = tools.settings, tools.settings.topics
+    metrics = ReceiverMetrics(tools.metrics)
+    find_partitions = partial(partition_counts, tools.kafka)
+    written = (topics.tracking_updates, topics.quarantine)
+    broker = Broker(
+        partial(KafkaProducer, tools.kafka, written), find_partitions, written, metrics, tools.clock
+    )
+    registry = RegistryView(
+        make_reader=partial(kafka_reader, tools.kafka),
+        find_partitions=find_partitions,
+        topics=topics,
+        secrets=tools.secrets,
+        metrics=metrics,
+        registry_metrics=RegistryMetrics(tools.metrics),
+    )
+    door = GroupCommit(
+        broker,
+        metrics,
+        tools.clock,
+        settings.publish_timeout_seconds,
+        settings.max_callbacks_in_flight,
+    )
+    tallies, refusals = Tallies(metrics), RefusalLog(tools.clock)
+    caps = MinuteCaps(
+        tools.clock,
+        settings.quarantine_per_subscription_per_minute,
+        settings.quarantine_per_minute,
+    )
+    intake = Intake(
+        settings=settings,
+        registry=registry,
+        door=door,
+        quarantine=Quarantine(door, topics.quarantine, caps, metrics),
+        tallies=tallies,
+        metrics=metrics,
+        refusals=refusals,
+    )
+    listener = Listener(intake, tallies, refusals, tools.clock, settings.max_body_bytes)
+    deadlines = Deadlines(
+        settings.header_timeout_seconds,
+        settings.body_timeout_seconds,
+        partial(tallies.refused_early, "too_slow"),
+    )
+    return Receiver(broker, registry, create_app(listener), deadlines)

@@ -1,0 +1,43 @@
+"""The commands of `scanwire-receiver`.
+
+Each module has `add_to(commands)`, which adds its parser and sets the default `run`: a
+function of the parsed arguments, the settings and the secrets that returns the exit code.
+"""
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from receiver import check, server
+from receiver.program import Tools
+from receiver.simulator import command as simulator
+from schemas.secrets import Secrets
+from schemas.settings import Settings
+
+AddTo = Callable[[Any], None]
+
+
+def add_serve(commands: Any) -> None:  # noqa: ANN401 -- argparse's own type is private
+    """`serve`."""
+    parser = commands.add_parser("serve", help="the listener and its admin port, until SIGTERM")
+    parser.set_defaults(run=_serve)
+
+
+def add_check(commands: Any) -> None:  # noqa: ANN401 -- argparse's own type is private
+    """`check`."""
+    parser = commands.add_parser(
+        "check", help="settings, broker, topics, registry, disk: what is wrong and what to do"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    parser.set_defaults(run=_check)
+
+
+def _serve(_: argparse.Namespace, settings: Settings, secrets: Secrets) -> int:
+    return server.run(Tools.of(settings, secrets))
+
+
+def _check(arguments: argparse.Namespace, settings: Settings, secrets: Secrets) -> int:
+    return check.run(Tools.of(settings, secrets), as_json=arguments.json)
+
+
+COMMANDS: tuple[AddTo, ...] = (add_serve, simulator.add_to, add_check)

@@ -1,0 +1,143 @@
+"""uvicorn's HTTP protocol with what it lacks: deadlines, and a bound on headers.
+
+uvicorn waits for ever for a request, however slowly it trickles. An application cannot see one
+before its headers are complete, and a timer per body costs more than the body; so it is the
+protocol that closes, and only a request that does not come in one piece costs a timer.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from receiver.answers import REFUSALS, TOO_SLOW
+
+MAX_HEADER_BYTES: Final = 64 * 1024
+# The contract says 20; some of it goes by before a busy process gets to it.
+MAX_SILENCE_SECONDS: Final = 15.0
+# ": " and the line end, which the parser does not show.
+_HEADER_FRAME_BYTES: Final = 4
+
+_SLOW_BODY: Final[bytes] = REFUSALS[TOO_SLOW].body["body"]
+_SLOW: Final = (
+    b"HTTP/1.1 408 Request Timeout\r\ncontent-type: application/json\r\n"
+    b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(_SLOW_BODY), _SLOW_BODY)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long a client may take; `on_late` is called for each that took longer."""
+
+    header_seconds: float
+    body_seconds: float
+    on_late: Callable[[], None]
+
+
+def with_deadlines(deadlines: Deadlines) -> type[asyncio.Protocol]:
+    """The protocol as uvicorn's `Config(http=...)` takes it."""
+    return cast("type[asyncio.Protocol]", partial(DeadlineProtocol, deadlines))
+
+
+class DeadlineProtocol(HttpToolsProtocol):
+    """One connection, with at most one deadline running."""
+
+    def __init__(self, deadlines: Deadlines, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **kwargs)
+        self._deadlines = deadlines
+        self._deadline: asyncio.TimerHandle | None = None
+        self._silent = True
+        self._in_headers = False
+        self._in_body = False
+        self._header_bytes = 0
+        self._partial_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A fresh connection must say something soon."""
+        super().connection_made(transport)
+        self._set_deadline(MAX_SILENCE_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is due any more."""
+        self._clear_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parses, then sees to what is still due."""
+        was_in_headers = self._in_headers
+        super().data_received(data)
+        if self._in_headers:
+            self._partial_bytes += len(data) if was_in_headers else 0
+            self._await_headers()
+        elif self._deadline is None:
+            if self._in_body:
+                self._set_deadline(self._deadlines.body_seconds)
+            elif self.cycle is None or self.cycle.response_complete:
+                # Line ends between requests are no reason to stay.
+                self._set_deadline(self._deadlines.header_seconds)
+
+    def on_message_begin(self) -> None:
+        """Headers begin."""
+        self._in_headers = True
+        self._header_bytes = self._partial_bytes = 0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Counts headers; drops the trailers of a body, which mean nothing here."""
+        if self._in_headers:
+            self._header_bytes += len(name) + len(value) + _HEADER_FRAME_BYTES
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Headers came in time. Raises if they are too large: uvicorn then answers 400."""
+        self._in_headers = False
+        self._in_body = True
+        if self._deadline is not None:
+            self._clear_deadline()
+        if self._header_bytes + len(self.url) > MAX_HEADER_BYTES:
+            raise ValueError("headers too large")
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The body came in time."""
+        self._in_body = False
+        if self._deadline is not None:
+            self._clear_deadline()
+        super().on_message_complete()
+
+    def _await_headers(self) -> None:
+        if self.transport.is_closing():
+            return
+        if max(self._header_bytes, self._partial_bytes) > MAX_HEADER_BYTES:
+            self.send_400_response("Headers too large.")
+        elif self._deadline is None or self._silent:
+            self._clear_deadline()
+            self._set_deadline(self._deadlines.header_seconds)
+
+    def _set_deadline(self, seconds: float) -> None:
+        self._deadline = self.loop.call_later(seconds, self._is_late)
+
+    def _clear_deadline(self) -> None:
+        self._silent = False
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _is_late(self) -> None:
+        self._deadline = None
+        if self.transport.is_closing():
+            return
+        if self._in_headers or self._in_body:
+            self._deadlines.on_late()
+            if self._may_answer():
+                self.transport.write(_SLOW)
+        self.transport.close()
+
+    def _may_answer(self) -> bool:
+        """Whether the late request is the one to be answered next, and is not answered yet."""
+        if self._in_headers:
+            return self.cycle is None or self.cycle.response_complete
+        return not self.pipeline and not self.cycle.response_started
