@@ -1,0 +1,1 @@
+"""The ledger: proves from the topics themselves that nothing was dropped (contract, section 8)."""
