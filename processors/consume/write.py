@@ -37,7 +37,7 @@ class SizeLimits:
         return self._batch.get(topic, BATCH_BYTES)
 
     def takes(self, topic: str, size: int) -> bool:
-        """Whether a record in a batch of its own of this size was never refused."""
+        """Whether no record of this size or less was refused."""
         return size < self._record.get(topic, size + 1)
 
     def learn(self, topic: str, size: int, records: int) -> None:
@@ -54,11 +54,15 @@ class _Batch:
     def __init__(self, place: TopicPartition, builder: Any) -> None:  # noqa: ANN401 -- untyped
         self.place = place
         self.builder = builder
+        self.size = 0
+        self.records = 0
 
     def append(self, record: OutRecord, timestamp: int) -> None:
         self.builder.append(
             timestamp=timestamp, key=record.key, value=record.value, headers=record.headers
         )
+        self.size += _size(record)
+        self.records += 1
 
 
 class TransactionWriter:
@@ -107,33 +111,28 @@ class TransactionWriter:
         """In the order of `out` per partition, closed before they grow over the limit."""
         now = int(time.time() * 1000)
         full: list[_Batch] = []
-        growing: dict[tuple[str, int], _Batch] = {}
-        for record in out:
-            place = (record.topic, record.partition)
+        growing: dict[TopicPartition, _Batch] = {}
+        for given in out:
+            record = self._takeable(given)
+            place = TopicPartition(record.topic, record.partition)
             batch = growing.get(place)
-            if batch is None or self._is_full(batch, record):
+            limit = self._limits.batch_bytes(record.topic)
+            if batch is None or batch.size + _size(record) > limit:
                 if batch is not None:
                     full.append(batch)
-                batch = growing[place] = self._opened(record, now)
-            else:
-                batch.append(record, now)
+                batch = growing[place] = _Batch(place, self._producer.create_batch())
+            batch.append(record, now)
         return full + list(growing.values())
 
-    def _is_full(self, batch: _Batch, record: OutRecord) -> bool:
-        size = len(record.value or b"") + len(record.key or b"") + RECORD_OVERHEAD_BYTES
-        limit = self._limits.batch_bytes(record.topic)
-        return bool(batch.builder.size() + size > limit)
+    def _takeable(self, record: OutRecord) -> OutRecord:
+        """The record, or the dead letter in its place if one of its size was refused before.
 
-    def _opened(self, record: OutRecord, now: int) -> _Batch:
-        """A batch that begins with this record, or with its dead letter if it is too large."""
-        batch = _Batch(TopicPartition(record.topic, record.partition), self._builder())
-        batch.append(record, now)
-        if self._limits.takes(record.topic, batch.builder.size()):
-            return batch
-        return self._opened(self._too_large(record), now)
-
-    def _builder(self) -> Any:  # noqa: ANN401 -- aiokafka has no types
-        return self._producer.create_batch()
+        A dead letter that is refused for its size in turn goes without the bytes.
+        """
+        for _ in range(2):
+            if not self._limits.takes(record.topic, _size(record)):
+                record = self._too_large(record)
+        return record
 
     async def _send(
         self, batches: Sequence[_Batch], offsets: dict[TopicPartition, int]
@@ -164,8 +163,7 @@ class TransactionWriter:
             if isinstance(result, TOO_LARGE)
         ]
         for batch in refused:
-            builder = batch.builder
-            self._limits.learn(batch.place.topic, builder.size(), builder.record_count())
+            self._limits.learn(batch.place.topic, batch.size, batch.records)
         if refused:
             raise Interrupted("record_too_large")
 
@@ -202,13 +200,18 @@ class TransactionWriter:
             task.cancel()
 
 
+def _size(record: OutRecord) -> int:
+    """Bytes it takes in a batch, about."""
+    return len(record.value or b"") + len(record.key or b"") + RECORD_OVERHEAD_BYTES
+
+
 def _last_offsets(batches: Sequence[_Batch], results: Sequence[Any]) -> dict[TopicPartition, int]:
     """Per partition; left out where the broker had a batch already and forgot its place (-1)."""
     last: dict[TopicPartition, int] = {}
     for batch, result in zip(batches, results, strict=True):
         if isinstance(result, BaseException):
             raise result
-        last[batch.place] = result.offset + batch.builder.record_count() - 1
+        last[batch.place] = result.offset + batch.records - 1
         if result.offset < 0:
             del last[batch.place]
     return last
