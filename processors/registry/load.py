@@ -1,8 +1,6 @@
 """Registry files, read whole and checked whole: every problem is told at once."""
 
-import gc
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +8,7 @@ from processors.registry.checks import check_together
 from processors.registry.destination_checks import check_destinations
 from processors.registry.entries import parse_entries
 from processors.registry.files import read_files
-from processors.registry.places import Findings
+from processors.registry.places import Findings, Place
 from processors.registry.secret_checks import check_secrets
 from schemas.registry.entities import Entity, Merchant
 from schemas.secrets import Secrets
@@ -22,6 +20,7 @@ class Loaded:
     """What the files declare, by record key, and what is doubtful about it."""
 
     entities: Mapping[str, Entity]
+    places: Mapping[str, Place]
     warnings: Sequence[str]
 
     @property
@@ -31,18 +30,6 @@ class Loaded:
         return {merchant.id: merchant.partitions for merchant in merchants}
 
 
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    """Hundreds of thousands of entities are made and none is garbage: looking costs two thirds."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
 def load(paths: Sequence[Path], secrets: Secrets, settings: Settings) -> Loaded:
     """Reads and merges the files.
 
@@ -50,11 +37,11 @@ def load(paths: Sequence[Path], secrets: Secrets, settings: Settings) -> Loaded:
         RegistryRefused: every problem, `file:line: what is wrong; what to do`, a line each.
     """
     findings = Findings()
-    with _without_collection():
-        declared = parse_entries(read_files(paths, findings), findings)
+    declared = parse_entries(read_files(paths, findings), findings)
     check_together(declared, findings)
     check_destinations(declared, settings, findings)
     check_secrets(declared, secrets, findings)
     findings.refuse_if_any()
     entities = {one.entity.key: one.entity for one in declared.entities}
-    return Loaded(entities, findings.warnings)
+    places = {one.entity.key: one.place for one in declared.entities}
+    return Loaded(entities, places, findings.warnings)

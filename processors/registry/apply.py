@@ -1,0 +1,164 @@
+"""Puts a declared registry in force. The order is in `apply_registry`'s docstring."""
+
+import asyncio
+import getpass
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import IllegalOperation, ProducerFenced
+
+from processors.administration import administration
+from processors.registry.groups import GroupInUse, Groups
+from processors.registry.in_force import InForce, read_in_force
+from processors.registry.load import Loaded
+from processors.registry.plan import Plan, compare
+from processors.registry.starts import begin, ended, to_begin
+from processors.registry.write import Revision, applier, write
+from processors.topics import TopicReport, check_topics, ensure_topics
+from schemas.clock import Clock, rfc3339
+from schemas.errors import OperatorError, RegistryRefused
+from schemas.kafka import KafkaOptions
+from schemas.registry.log import RevisionMarker
+from schemas.registry.observed import ObservedStart
+from schemas.topics import TopicSpec, core_topics, merchant_topics
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What an apply did. `revision`: the one in force afterwards."""
+
+    revision: int
+    plan: Plan
+    topics_created: Sequence[str]
+    warnings: Sequence[str]
+    starts: Mapping[str, ObservedStart] = field(default_factory=dict)
+    groups_deleted: Sequence[str] = ()
+
+    def document(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        changes = [{"key": one.key, "change": one.change} for one in self.plan.changes]
+        return {
+            "revision": self.revision,
+            "changes": changes,
+            "topics_created": self.topics_created,
+            "starts": {key: start.model_dump() for key, start in self.starts.items()},
+            "groups_deleted": self.groups_deleted,
+            "warnings": self.warnings,
+        }
+
+
+async def plan_registry(loaded: Loaded, kafka: KafkaOptions) -> Plan:
+    """What `apply_registry` would change. Raises `RegistryRefused`, `OperatorError`."""
+    async with administration(kafka) as admin:
+        _refuse(await check_topics(admin, _topics(loaded, kafka), kafka.settings))
+        return compare(loaded, await read_in_force(kafka, admin))
+
+
+async def apply_registry(loaded: Loaded, kafka: KafkaOptions, clock: Clock) -> Applied:
+    """1. Topics. 2. The applier's transaction begins, which fences any other apply.
+
+    3. The registry is read to its end and compared. 4. New destinations' groups get their
+    start. 5. Starts, entities, marker and history are written and committed. 6. Groups of
+    destinations that are gone are deleted. A crash leaves topics and positions that the next
+    apply finds or sets again.
+
+    Raises:
+        RegistryRefused: the registry, or a topic that exists, cannot be as declared.
+        OperatorError: Kafka fails, or another apply took over.
+    """
+    async with administration(kafka) as admin:
+        report = await ensure_topics(admin, _topics(loaded, kafka), kafka.settings)
+        _refuse(report)
+        asyncio.get_running_loop().set_exception_handler(_silent_when_fenced)
+        try:
+            applied = await _commit(loaded, kafka, clock, admin, report)
+        except (ProducerFenced, IllegalOperation):
+            raise OperatorError(
+                "apply_fenced",
+                "another registry apply began after this one and took over; nothing of this one "
+                "is in force: look at registry show, then apply again if it is still wanted",
+            ) from None
+        return await _forget_groups(applied, loaded, kafka, admin)
+
+
+async def _commit(
+    loaded: Loaded,
+    kafka: KafkaOptions,
+    clock: Clock,
+    admin: AIOKafkaAdminClient,
+    report: TopicReport,
+) -> Applied:
+    names = kafka.settings.topics
+    async with applier(kafka) as producer, producer.transaction():
+        in_force = await read_in_force(kafka, admin)
+        plan = compare(loaded, in_force)
+        applied = Applied(
+            in_force.revision, plan, report.created, [*loaded.warnings, *report.warnings]
+        )
+        if not plan.changes:
+            return applied
+        now = rfc3339(clock.now())
+        starts = await begin(to_begin(plan, in_force, names), report.partitions, kafka, now)
+        marker = _next_marker(in_force, now)
+        gone = dict.fromkeys(ended(plan, in_force))
+        await write(producer, names, Revision(marker, plan.changes, {**gone, **starts}))
+    return replace(applied, revision=marker.revision, starts=starts)
+
+
+def _silent_when_fenced(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Futures that aiokafka leaves behind when it is fenced: the operator is told once."""
+    if not isinstance(context.get("exception"), ProducerFenced):
+        loop.default_exception_handler(context)
+
+
+def _next_marker(in_force: InForce, now: str) -> RevisionMarker:
+    return RevisionMarker(revision=in_force.revision + 1, applied_at=now, applied_by=_who_applies())
+
+
+def _who_applies() -> str:
+    """Who and where, as the system knows it; a container may know no name."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def _topics(loaded: Loaded, kafka: KafkaOptions) -> list[TopicSpec]:
+    names = kafka.settings.topics
+    return [*core_topics(names), *merchant_topics(names, loaded.merchant_partitions)]
+
+
+def _refuse(report: TopicReport) -> None:
+    if report.problems:
+        raise RegistryRefused("topics_refused", "\n".join(report.problems))
+
+
+async def _forget_groups(
+    applied: Applied, loaded: Loaded, kafka: KafkaOptions, admin: AIOKafkaAdminClient
+) -> Applied:
+    """Deletes the groups of destinations that nobody declares, also those of earlier applies."""
+    prefix = kafka.settings.topics.sink_group("")
+    left = [
+        group
+        for group, _ in await admin.list_consumer_groups()
+        if group.startswith(prefix)
+        and f"destination/{group.removeprefix(prefix)}" not in loaded.entities
+    ]
+    deleted: list[str] = []
+    warnings = list(applied.warnings)
+    if left:
+        async with Groups(kafka) as groups:
+            for group in sorted(left):
+                try:
+                    await groups.delete(group)
+                    deleted.append(group)
+                except GroupInUse:
+                    warnings.append(
+                        f"{group} is still read as by a program; stop it: the next apply deletes it"
+                    )
+    return replace(applied, groups_deleted=deleted, warnings=warnings)
