@@ -38,12 +38,13 @@ def ensure_free(port: int) -> None:
     """Raises BrokerError, with the name of the port's owner as far as it can be known."""
     if not is_free(port):
         raise BrokerError(
-            f"Port {port} is in use by {_owner(port)}. Stop that, or choose another port "
+            f"Port {port} is in use by {owner_of(port)}. Stop that, or choose another port "
             "(python -m deploy.broker start --port N)."
         )
 
 
-def _owner(port: int) -> str:
+def owner_of(port: int) -> str:
+    """Whose a port is that somebody listens on, as far as it can be known."""
     try:
         for connection in psutil.net_connections("tcp"):
             mine = connection.laddr and connection.laddr.port == port
