@@ -29,7 +29,8 @@ class SystemClock:
 
 def rfc3339(instant: datetime) -> str:
     """An instant as records have it: UTC, milliseconds, `Z`."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    # A quarter of strftime's time; it is written several times per event.
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def parse_rfc3339(text: str) -> datetime:
