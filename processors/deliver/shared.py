@@ -66,6 +66,7 @@ class TopicDirectory:
         self._admin = admin
         self._clock = clock
         self._wanted: set[str] = set()
+        self._asked: set[str] = set()
         self._partitions: Mapping[str, int] = {}
         self._asked_at = float("-inf")
         self._asking = asyncio.Lock()
@@ -85,9 +86,13 @@ class TopicDirectory:
         return [topic for topic in wanted if await self.partitions(topic) is None]
 
     async def _look(self) -> None:
-        if self._clock.monotonic() - self._asked_at >= LOOK_SECONDS:
-            self._partitions = await existing_partitions(self._admin, self._wanted)
-            self._asked_at = self._clock.monotonic()
+        recent = self._clock.monotonic() - self._asked_at < LOOK_SECONDS
+        if recent and self._wanted <= self._asked:
+            return
+        asked = set(self._wanted)
+        self._partitions = await existing_partitions(self._admin, asked)
+        self._asked = asked
+        self._asked_at = self._clock.monotonic()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ from processors.sinks.base import (
     SinkTools,
     SinkUnusable,
 )
-from processors.sinks.http_client import HttpClient, HttpFailed
+from processors.sinks.http_client import HttpClient
+from processors.sinks.http_connection import HttpFailed
 from processors.sinks.signature import signature, signing_key
 from schemas.clock import Clock
 from schemas.headers import OUT_OF_ORDER
@@ -67,7 +68,6 @@ class HttpSink(Sink):
         self._client = HttpClient(
             self._destination.url,
             timeout_seconds=self._destination.timeout_seconds,
-            connections=self._destination.max_in_flight,
             allow_private_addresses=self._destination.allow_private_addresses,
         )
 
