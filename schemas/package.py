@@ -1,5 +1,6 @@
 """PackageState: what is known of a piece now, and the events it was learnt from."""
 
+from enum import StrEnum
 from typing import Final
 
 from pydantic import Field
@@ -20,6 +21,14 @@ TRIM_AFTER_DAYS: Final = 120
 FORGET_AFTER_DAYS: Final = 730
 
 
+class OrderBasis(StrEnum):
+    """What the time of order of an event rests on, the surest first."""
+
+    INSTANT = "instant"
+    LOCAL = "local"
+    RECEIPT = "receipt"
+
+
 class KnownEvent(Model):
     """What `packages` remembers of an event: enough to know it again and to order it."""
 
@@ -29,14 +38,25 @@ class KnownEvent(Model):
     category: EventCategory
     event_code: str
     ordered_at: Instant = Field(description="For order inside a piece only; may rest on a guess.")
-    ordered_by_receipt: bool = Field(description="USPS stated no time at all.")
+    order_basis: OrderBasis = Field(description="receipt: USPS stated no time, or a future one.")
     stated_minute: str
     zip: str | None
     city: str | None
     first_in_category: bool
     variant_of: EventId | None
+    late: bool
     fingerprint: str = Field(description="Of text, seconds and reason code: tells a restatement.")
     evidence: list[Evidence]
+
+
+class Past(Model):
+    """What is kept of the events that were dropped, as of `trimmed_through`."""
+
+    piece: int
+    category: EventCategory | None
+    decided_by: EventId | None
+    categories: list[EventCategory] = Field(description="Published of that piece.")
+    evidence: list[Evidence] = Field(description="Of that piece, one per (channel, mid).")
 
 
 class PackageState(Model):
@@ -59,4 +79,5 @@ class PackageState(Model):
     trimmed_through: Instant | None = Field(
         description="An unknown event at or before it is too old to be told from a repeat."
     )
-    events: list[KnownEvent]
+    past: Past | None
+    events: list[KnownEvent] = Field(description="In order; those of `event_ids`.")
