@@ -53,12 +53,12 @@ def callbacks_of(journey: Journey, subscribers: Sequence[Subscriber]) -> Iterato
                 if subscriber.detailed:
                     told = Callback(subscriber, number, text.detailed(known), (ids[known - 1],))
                 else:
-                    history = tuple(_history_ids(number, leg.scans, ids[:known]))
+                    history = tuple(history_ids(number, leg.scans, ids[:known]))
                     told = Callback(subscriber, number, text.ordinary(known), history)
                 yield told
 
 
-def _history_ids(number: str, scans: Sequence[Scan], ids: Sequence[str]) -> Iterator[str]:
+def history_ids(number: str, scans: Sequence[Scan], ids: Sequence[str]) -> Iterator[str]:
     """The ids of a history: equal scans within it are told apart by their count."""
     if len(set(ids)) == len(ids):
         yield from ids

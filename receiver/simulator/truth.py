@@ -5,6 +5,7 @@ and its last answer) and one `summary` at the end. No secret and no payload stan
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +13,7 @@ from typing import Any, Self
 
 import orjson
 
-from receiver.simulator.callbacks import scan_id
+from receiver.simulator.callbacks import history_ids, scan_id
 from receiver.simulator.latencies import Latencies
 from receiver.simulator.outgoing import Outgoing
 from receiver.simulator.scans import Journey, Scan
@@ -140,18 +141,22 @@ def _journey_line(journey: Journey) -> dict[str, Any]:
             {
                 "ending": leg.ending,
                 "mail_class": leg.mail_class.code,
-                "scans": [_scan_line(number, scan) for scan in leg.scans],
+                "scans": _scan_lines(number, leg.scans),
             }
             for leg in journey.legs
         ],
     }
 
 
-def _scan_line(number: str, scan: Scan) -> dict[str, Any]:
-    return {
-        "event_id": scan_id(number, scan),
-        "event_code": scan.code,
-        "at": f"{scan.at:%Y-%m-%dT%H:%M:%SZ}",
-        "known_at": f"{scan.known_at:%Y-%m-%dT%H:%M:%SZ}",
-        "zip": scan.place.zip if scan.place else None,
-    }
+def _scan_lines(number: str, scans: Sequence[Scan]) -> list[dict[str, Any]]:
+    ids = history_ids(number, scans, [scan_id(number, scan) for scan in scans])
+    return [
+        {
+            "event_id": event_id,
+            "event_code": scan.code,
+            "at": f"{scan.at:%Y-%m-%dT%H:%M:%SZ}",
+            "known_at": f"{scan.known_at:%Y-%m-%dT%H:%M:%SZ}",
+            "zip": scan.place.zip if scan.place else None,
+        }
+        for event_id, scan in zip(ids, scans, strict=True)
+    ]
