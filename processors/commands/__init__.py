@@ -7,11 +7,12 @@ of the parsed arguments and the `Tools` that returns the exit code.
 from collections.abc import Callable
 from typing import Any
 
-from processors.commands import ledger, registry, sinks, topics
+from processors.commands import ledger, registry, router, sinks, topics
 
 AddTo = Callable[[Any], None]
 COMMANDS: tuple[AddTo, ...] = (
     registry.add_to,
+    router.add_to,
     sinks.add_to,
     topics.add_to,
     ledger.add_to,

@@ -1,0 +1,1 @@
+"""Scan events to merchants' topics, or withheld: who may see what, and why."""
