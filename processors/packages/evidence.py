@@ -1,0 +1,72 @@
+"""How an event became known: what of it is new, and what a piece's evidence says together."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from processors.packages.order import Known
+from schemas.event import Channel, MidSource
+
+Evidence = dict[str, Any]
+_API: Final = Channel.API.value
+_FROM_STATE: Final = MidSource.PACKAGE_STATE.value
+# Who may name a piece's MID: USPS, by the subscription it was asked for or in the feed itself.
+_NAMES_A_MID: Final = frozenset({MidSource.SUBSCRIPTION.value, MidSource.FEED.value})
+
+
+class NamedMids:
+    """The MID of each piece, where the subscriptions' and feeds' evidence names exactly one.
+
+    An answer of the Tracking API names none, and gets this one.
+    """
+
+    def __init__(self, known: Iterable[Known], past: Mapping[str, Any] | None) -> None:
+        self._known = list(known)
+        self._past = past
+        self._found: dict[int, str | None] = {}
+
+    def of(self, event: Mapping[str, Any], piece: int) -> tuple[str | None, str | None]:
+        """The MID of an event as a feed stated it, and who named it."""
+        mid, source = event["mid"], event["mid_source"]
+        if mid is not None or event["channel"] != _API:
+            return mid, source
+        if piece not in self._found:
+            self._found[piece] = only_mid(evidence_of_piece(piece, self._known, self._past))
+        mid = self._found[piece]
+        return mid, None if mid is None else _FROM_STATE
+
+
+def evidence_of(event: Mapping[str, Any], mid: str | None, source: str | None) -> Evidence:
+    """The evidence that a feed's event brings."""
+    return {
+        "channel": event["channel"],
+        "mid": mid,
+        "mid_source": source,
+        "subscription_id": event["subscription_id"],
+        "received_at": event["received_at"],
+    }
+
+
+def is_told(evidence: Iterable[Evidence], channel: str, mid: str | None) -> bool:
+    """Whether we heard of this event by that channel for that MID before."""
+    return any(one["channel"] == channel and one["mid"] == mid for one in evidence)
+
+
+def only_mid(evidence: Iterable[Evidence]) -> str | None:
+    """The MID that subscriptions and feeds name, if they name exactly one."""
+    mids = {one["mid"] for one in evidence if one["mid_source"] in _NAMES_A_MID}
+    return mids.pop() if len(mids) == 1 else None
+
+
+def evidence_of_piece(
+    piece: int, known: Iterable[Known], past: Mapping[str, Any] | None
+) -> list[Evidence]:
+    """All evidence of a piece, one per (channel, mid), the first that came to hand."""
+    found: dict[tuple[str, str | None], Evidence] = {}
+    if past is not None and past["piece"] == piece:
+        for one in past["evidence"]:
+            found.setdefault((one["channel"], one["mid"]), one)
+    for event in known:
+        if event["piece"] == piece:
+            for one in event["evidence"]:
+                found.setdefault((one["channel"], one["mid"]), one)
+    return list(found.values())
