@@ -11,6 +11,7 @@ import sys
 from collections import Counter, deque
 from pathlib import Path
 from time import perf_counter
+from typing import cast
 
 import uvloop
 
@@ -28,8 +29,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ready for its first request."""
-        assert isinstance(transport, asyncio.WriteTransport)
-        self.transport = transport
+        self.transport = cast("asyncio.WriteTransport", transport)
 
     def send(self, request: bytes, due_at: float) -> None:
         """Latency counts from when the request was due, so that a stall is not hidden."""

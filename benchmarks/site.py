@@ -85,7 +85,7 @@ class Site:
             cwd=ROOT,
             env=self.environ,
             check=True,
-            capture_output=True,
+            stdout=subprocess.PIPE,
         )
         figures: dict[str, Any] = json.loads(done.stdout)
         return figures
