@@ -108,7 +108,7 @@ class Judge:
         if delay is None:
             reason = "attempts_exhausted" if result.retriable else (result.detail or "refused")
             self._settlements.dead_lettered(item, reason)
-            self._window.settle(item)
+            self._window.give_up(item)
         else:
             self._window.postpone(item, self._clock.monotonic() + delay)
 

@@ -88,6 +88,13 @@ class Window:
         elif lane.taken == 0:
             self._ready.append(event.lane)
 
+    def give_up(self, event: InHand) -> None:
+        """The same; what was taken behind it goes again, whatever came of it."""
+        lane = self._lane_led_by(event)
+        if lane is not None:
+            lane.taken = 1
+            self.settle(event)
+
     def postpone(self, event: InHand, until: float) -> None:
         """The first event of its number, and so the number, waits until that time."""
         lane = self._lane_led_by(event)

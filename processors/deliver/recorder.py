@@ -41,6 +41,13 @@ Acknowledged = Callable[[], None]
 _Entry = tuple[AuditRecord, Acknowledged]
 
 
+class AuditTrail(Protocol):
+    """What destinations use of a `Recorder`."""
+
+    def write(self, record: AuditRecord, acknowledged: Acknowledged) -> None:
+        """Hands over a record; `acknowledged` is called once the broker has it."""
+
+
 class BatchProducer(Protocol):
     """What is used of a producer; `processors.deliver.producer` has the real one."""
 
@@ -68,11 +75,16 @@ class Recorder:
     """Takes records at once and writes them as soon as it can; it never gives one up."""
 
     def __init__(
-        self, make_producer: Callable[[], BatchProducer], topics: Sequence[str], clock: Clock
+        self,
+        make_producer: Callable[[], BatchProducer],
+        topics: Sequence[str],
+        clock: Clock,
+        pause_seconds: float = PAUSE_SECONDS,
     ) -> None:
         self._make_producer = make_producer
         self._topics = topics
         self._clock = clock
+        self._pause_seconds = pause_seconds
         self._producer: BatchProducer | None = None
         self._partitions: Mapping[str, int] = {}
         self._renewing = asyncio.Lock()
@@ -155,7 +167,7 @@ class Recorder:
                 raise
             except BROKER_FAULTS as error:
                 log.warning("audit_write_failed", topic=lane.topic, error=type(error).__name__)
-                await asyncio.sleep(PAUSE_SECONDS)
+                await asyncio.sleep(self._pause_seconds)
             await self._renew(producer)
 
     async def _renew(self, failed: BatchProducer | None) -> None:
@@ -176,7 +188,7 @@ class Recorder:
                     log.warning("audit_producer_failed", error=type(error).__name__)
                     with suppress(Exception):
                         await producer.close()
-                    await asyncio.sleep(PAUSE_SECONDS)
+                    await asyncio.sleep(self._pause_seconds)
 
 
 def _next_batch(waiting: deque[_Entry]) -> list[_Entry]:

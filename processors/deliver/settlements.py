@@ -17,7 +17,7 @@ from aiokafka.structs import ConsumerRecord
 
 from processors.deliver.commits import PartitionProgress
 from processors.deliver.ordering import InHand
-from processors.deliver.recorder import AuditRecord, Recorder
+from processors.deliver.recorder import AuditRecord, AuditTrail
 from processors.sinks.base import RecordPosition, SinkEvent
 from schemas.access import Reason
 from schemas.clock import Clock, rfc3339
@@ -38,14 +38,14 @@ class Settlements:
         self,
         destination: DestinationBase,
         topics: TopicNames,
-        recorder: Recorder,
+        trail: AuditTrail,
         clock: Clock,
         metrics: SinkMetrics,
     ) -> None:
         self._destination = destination.id
         self._merchant = destination.merchant
         self._topics = topics
-        self._recorder = recorder
+        self._trail = trail
         self._clock = clock
         self._settled = {
             outcome: metrics.deliveries.labels(destination.id, outcome.value)
@@ -88,7 +88,7 @@ class Settlements:
         # The tracking number as key: its release index is the router's of that partition.
         key = event.tracking_number.encode()
         record = AuditRecord(self._topics.withheld, key, orjson.dumps(value), headers)
-        self._recorder.write(record, partial(self._deliver, item, DeliveryOutcome.REVOKED))
+        self._trail.write(record, partial(self._deliver, item, DeliveryOutcome.REVOKED))
 
     def dead_lettered(self, item: InHand, reason: str) -> None:
         """It was given up on."""
@@ -181,7 +181,7 @@ class Settlements:
         self, topic: str, value: dict[str, Any], headers: list[tuple[str, bytes]], then: Then
     ) -> None:
         record = AuditRecord(topic, self._destination.encode(), orjson.dumps(value), headers)
-        self._recorder.write(record, then)
+        self._trail.write(record, then)
 
 
 def _place(position: RecordPosition) -> dict[str, Any]:
