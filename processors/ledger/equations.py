@@ -80,7 +80,7 @@ def _events(books: Books) -> Equation:
 def _judgements(books: Books) -> Equation:
     events, decisions = books.events, books.decisions
     undecided = events.judged - decisions.first - events.excused
-    too_many = decisions.additions - events.additions
+    again, decided_again = events.additions, decisions.additions
     return Equation(
         "judgements",
         "events read by the router = decided once + dead-lettered by the router",
@@ -92,7 +92,8 @@ def _judgements(books: Books) -> Equation:
         _wrong(
             undecided=undecided,
             decided_twice=decisions.first_twice,
-            new_evidence_decided_twice=too_many.keys() & events.judged,
+            new_evidence_undecided=(again - decided_again).keys() - events.excused,
+            new_evidence_decided_twice=(decided_again - again).keys() & events.judged,
         ),
     )
 
@@ -105,7 +106,8 @@ def _withheld(books: Books) -> Equation:
     for party, book in books.decisions.parties.items():
         count += len(book.refused)
         not_set_aside |= book.refused - book.withheld
-        not_released |= book.withheld - book.refused - revoked.get(party or "", set())
+        if party is not None:  # what nobody may have can stay: nobody is kept from it
+            not_released |= book.withheld - book.refused - revoked.get(party, set())
     return Equation(
         "withheld",
         "events last refused to a party = open entries of withheld",
@@ -127,14 +129,15 @@ def _revoked_by_merchant(books: Books) -> dict[str, set[Id]]:
 def _sent(books: Books, merchant: str) -> Equation:
     sent = books.sent[merchant]
     party = books.decisions.parties.get(merchant, PartyBook())
+    not_sent, excused = party.allowed - sent, books.events.excused
     # What the router sent and has not yet decided about is under way, not wrong.
     leaked = (sent & books.events.judged) - party.allowed - party.once_allowed
     return Equation(
         f"merchant {merchant}",
-        "events last allowed to the merchant = in its topic",
+        "events last allowed to the merchant = in its topic + dead-lettered by the router",
         len(party.allowed),
-        {"sent": len(party.allowed & sent)},
-        _wrong(not_sent=party.allowed - sent, sent_without_right=leaked),
+        {"sent": len(party.allowed & sent), "dead_lettered": len(not_sent & excused)},
+        _wrong(not_sent=not_sent - excused, sent_without_right=leaked),
     )
 
 

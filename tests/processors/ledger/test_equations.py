@@ -118,11 +118,24 @@ def test_two_first_decisions_are_named() -> None:
     assert run.wrong() == {"judgements": {"decided_twice": [event_id(1)]}}
 
 
-def test_decision_about_evidence_that_never_came_is_named() -> None:
-    """New evidence is judged at most as often as it came."""
+def test_new_evidence_is_judged_as_often_as_it_came() -> None:
+    """Neither more decisions than records with new evidence, nor fewer."""
     run = good_run()
     run.decision(1, "new_evidence", acme=True)
     assert run.wrong() == {"judgements": {"new_evidence_decided_twice": [event_id(1)]}}
+    run.add("scan_events", event(1, again=True))
+    assert run.wrong() == {}
+    run.add("scan_events", event(1, again=True))
+    assert run.wrong() == {"judgements": {"new_evidence_undecided": [event_id(1)]}}
+
+
+def test_event_too_large_for_a_merchants_topic_is_excused() -> None:
+    """The router dead-letters it: allowed, not sent, and accounted for."""
+    run = good_run()
+    run.topics["sent"].clear()
+    assert run.wrong()["merchant acme"] == {"not_sent": [event_id(1)]}
+    run.dead_letter("router", "scan_events", 0)
+    assert "merchant acme" not in run.wrong()
 
 
 def test_refused_event_must_wait_in_withheld() -> None:
@@ -144,8 +157,8 @@ def test_release_ends_the_entry() -> None:
     assert run.wrong() == {}
 
 
-def test_entry_for_nobody_ends_with_the_first_candidate() -> None:
-    """A named party's decision replaces the one for nobody."""
+def test_refusal_for_nobody_ends_with_the_first_candidate() -> None:
+    """A named party's decision replaces the one for nobody, whether its entry ended or not."""
     run = good_run()
     run.update(102, [3])
     run.add("scan_events", event(3))
@@ -153,8 +166,9 @@ def test_entry_for_nobody_ends_with_the_first_candidate() -> None:
     run.withheld(3, None)
     assert run.wrong() == {}
     run.decision(3, "release", acme=False)
+    assert run.wrong() == {"withheld": {"not_set_aside": [event_id(3)]}}
     run.withheld(3, "acme")
-    assert run.wrong() == {"withheld": {"not_released": [event_id(3)]}}
+    assert run.wrong() == {}
     run.released(3, None)
     assert run.wrong() == {}
 
