@@ -75,11 +75,12 @@ def candidates(registry: Registry, subject: Subject) -> list[str]:
     """Merchants that own, or have any grant for, the MID or the number, whenever; no repeats."""
     found: dict[str, None] = {}
     if subject.mid is not None:
-        found.update(dict.fromkeys(row.owner for row in registry.owners(subject.mid)))
-        found.update(dict.fromkeys(g.merchant for g in registry.grants_of_mid(subject.mid)))
-    found.update(
-        dict.fromkeys(g.merchant for g in registry.grants_of_number(subject.tracking_number))
-    )
+        for row in registry.owners(subject.mid):
+            found[row.owner] = None
+        for grant in registry.grants_of_mid(subject.mid):
+            found[grant.merchant] = None
+    for grant in registry.grants_of_number(subject.tracking_number):
+        found[grant.merchant] = None
     return list(found)
 
 

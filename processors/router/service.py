@@ -19,6 +19,8 @@ from schemas.registry.index import Registry
 
 log = structlog.get_logger(__name__)
 LEARN_PAUSE_SECONDS: Final = 1.0
+# A batch makes tens of thousands of objects and no cycle: the default of 700 looks too often.
+COLLECT_EVERY_OBJECTS: Final = 50_000
 
 
 class Router:
@@ -62,6 +64,7 @@ class Router:
         # What was read stays; looking at it again and again would cost pauses.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(COLLECT_EVERY_OBJECTS)
         await self._loop.run()
 
     async def stop(self) -> None:
