@@ -8,7 +8,8 @@ import orjson
 from aiokafka.structs import ConsumerRecord
 
 from processors.ledger.books import Books, DestinationBook, Position, Settled, id_of
-from processors.ledger.order import order_time
+from processors.packages.order import order_of
+from processors.packages.stamps import stamp
 
 PACKAGES = "packages"
 ROUTER = "router"
@@ -98,8 +99,8 @@ class Folder:
         book.events.add(event_id)
         if event_id in events.known or event_id in events.remembered:
             return
-        forgotten = events.trimmed_through.get(event["tracking_number"])
-        if forgotten is not None and order_time(event) <= forgotten:
+        forgotten = events.trimmed_through.get(event["tracking_number"], "")
+        if order_of(event, stamp(event["received_at"]))[0] <= forgotten:
             book.too_old.add(event_id)
         else:
             book.unknown.add(event_id)
