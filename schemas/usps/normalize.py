@@ -16,7 +16,7 @@ from schemas.identifiers import (
 from schemas.usps import flags
 from schemas.usps.package_facts import package_facts
 from schemas.usps.payload import in_v3r2_layout
-from schemas.usps.scan_events import Context, read_history
+from schemas.usps.scan_events import Context, category_texts, read_history
 from schemas.usps.stamps import read_instant
 
 _PADDED_MID_DIGITS: Final = 9
@@ -87,7 +87,8 @@ def normalize(
         "mid_source": mid.source,
         "received_at": received_at,
     }
-    context = Context(_BLANK_EVENT | shared, number_flags, received_at, received)
+    blank = _BLANK_EVENT | shared
+    context = Context(blank, number_flags, received_at, received, category_texts())
     update_flags = (*number_flags, flags.PAYLOAD_ESCAPED_TWICE) if escaped_twice else number_flags
     record = {
         "update_id": update_id,

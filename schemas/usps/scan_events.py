@@ -1,6 +1,6 @@
 """One scan event of USPS's tracking feeds, as the feed states it, in our terms."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -52,6 +52,12 @@ _CONTAINER: Final = {"containerID": "container_id", "containerType": "container_
 _UNKNOWN: Final = EventCategory.UNKNOWN.value
 
 
+@cache
+def category_texts() -> Mapping[str, str]:
+    """Category by event code, as records have it."""
+    return {code: facts.category.value for code, facts in event_codes().items()}
+
+
 class Context(NamedTuple):
     """What the events of one update share.
 
@@ -59,12 +65,14 @@ class Context(NamedTuple):
         blank: A record with the fields filled in that all of them share.
         flags: Those of the tracking number and the MID.
         received_at: Of the update, as records have it, and as a datetime.
+        categories: By event code.
     """
 
     blank: dict[str, Any]
     flags: tuple[str, ...]
     received_at: str
     received: datetime
+    categories: Mapping[str, str]
 
 
 def read_history(events: Sequence[Mapping[str, Any]], context: Context) -> list[dict[str, Any]]:
@@ -82,16 +90,16 @@ def read_scan_event(event: Mapping[str, Any], context: Context) -> dict[str, Any
     """
     get = event.get
     odd = list(context.flags)
-    time = read_event_time(get("eventTimestamp"), get("GMTTimestamp"), get("GMTOffset"))
-    instant, local, utc_offset, precision, basis, odd_time, unread = time
-    country = _text(get("eventCountry"), odd)
+    instant, local, utc_offset, precision, basis, odd_time, unread = read_event_time(
+        get("eventTimestamp"), get("GMTTimestamp"), get("GMTOffset")
+    )
     stated_zip = _text(get("eventZIPCode"), odd)
     zip_code = zip_of(stated_zip) if stated_zip else None
     # A copy that is filled in costs half of what a new dict costs.
     record = context.blank.copy()
     record["event_code"] = code = (_text(get("eventCode"), odd) or "").upper()
     record["event_text"] = _text(get("eventType"), odd) or _event_name(event)
-    record["category"] = _category_texts().get(code, _UNKNOWN)
+    record["category"] = context.categories.get(code, _UNKNOWN)
     record["event_time"] = instant
     record["event_local_time"] = local
     record["utc_offset"] = utc_offset
@@ -100,19 +108,33 @@ def read_scan_event(event: Mapping[str, Any], context: Context) -> dict[str, Any
     record["city"] = city = _text(get("eventCity"), odd)
     record["state"] = _text(get("eventState"), odd)
     record["zip"] = zip_code
-    record["country"] = country.upper() if country else None
+    record["country"] = (_text(get("eventCountry"), odd) or "").upper() or None
     record["attributes"] = _attributes(event, odd)
     record["flags"] = odd
+    # As `stated_minute` and `stated_place` of the record say.
     minute = local[:16] if local else stated_minute(record)
     place = zip_code or (city.upper() if city else "")
     record["event_id"] = event_id(record["tracking_number"], code, minute, place)
-    if unread or zip_code != stated_zip:
-        record["attributes"] |= _unread(unread, stated_zip if zip_code is None else None)
-    odd += odd_time
     # Texts of times compare well enough to see that nearly none needs a closer look.
-    if (instant or local or "") > context.received_at and is_future(time, context.received):
-        odd.append(flags.TIME_IN_FUTURE)
+    if odd_time or zip_code != stated_zip or (instant or local or "") > context.received_at:
+        _note_oddities(record, context, odd_time, unread, stated_zip)
     return record
+
+
+def _note_oddities(
+    record: dict[str, Any],
+    context: Context,
+    odd_time: tuple[str, ...],
+    unread: tuple[tuple[str, str], ...],
+    stated_zip: str | None,
+) -> None:
+    """Adds what is odd about the time, and the texts of what should have been a time or a ZIP."""
+    record["flags"] += odd_time
+    if is_future(record["event_time"], record["event_local_time"], context.received):
+        record["flags"].append(flags.TIME_IN_FUTURE)
+    record["attributes"] |= dict(unread)
+    if stated_zip is not None and record["zip"] is None:
+        record["attributes"]["event_zip_code"] = stated_zip[:MAX_KEPT_CHARACTERS]
 
 
 def _tell_equal_ones_apart(records: list[dict[str, Any]]) -> None:
@@ -130,11 +152,6 @@ def _tell_equal_ones_apart(records: list[dict[str, Any]]) -> None:
                 stated_place(record),
                 ordinal,
             )
-
-
-@cache
-def _category_texts() -> Mapping[str, str]:
-    return {code: facts.category.value for code, facts in event_codes().items()}
 
 
 def _event_name(event: Mapping[str, Any]) -> str | None:
@@ -186,11 +203,3 @@ def _add_others(passed: dict[str, Any], others: dict[str, Any], odd: list[str]) 
         if len(objects) < len(listed):
             _flag_field(odd)
     add_open_fields(passed, others, MAX_OTHER_ATTRIBUTES)
-
-
-def _unread(times: Iterable[tuple[str, str]], stated_zip: str | None) -> dict[str, str]:
-    """The texts of what should have been a time or a ZIP."""
-    texts = dict(times)
-    if stated_zip is not None:
-        texts["event_zip_code"] = stated_zip[:MAX_KEPT_CHARACTERS]
-    return texts

@@ -7,11 +7,16 @@ from pydantic import TypeAdapter
 
 from schemas.event import Instant, LocalTime, TimeBasis, TimePrecision, UtcOffset
 from schemas.usps.stamps import read_instant, read_offset
-from schemas.usps.times import is_future, read_event_time
+from schemas.usps.times import EventTime, is_future, read_event_time
 from tests.schemas.usps.feed import JSON, RECEIVED
 
 LOCAL = "2026-05-14T08:10:00"
 GMT = "2026-05-14T15:10:00Z"
+
+
+def time_of(stated: object, gmt: object, gmt_offset: object) -> EventTime:
+    """The time of three fields, by name."""
+    return EventTime(*read_event_time(stated, gmt, gmt_offset))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +77,7 @@ def test_each_way_of_stating_a_time(
     stated: str | None, gmt: str | None, gmt_offset: str | None, expected: tuple[str | None, ...]
 ) -> None:
     """The first field that can be trusted gives the instant; the wall clock stays as stated."""
-    assert read_event_time(stated, gmt, gmt_offset) == (*expected, (), ())
+    assert time_of(stated, gmt, gmt_offset) == (*expected, (), ())
 
 
 @pytest.mark.parametrize(
@@ -115,7 +120,7 @@ def test_offsets_in_every_form_seen(text: str, minutes: int | None) -> None:
 @pytest.mark.parametrize("gmt_offset", ["+15:00", "-99:00", "local", -5, -5.0, True, ["-5:00"], {}])
 def test_an_unreadable_offset_is_flagged(gmt_offset: object) -> None:
     """The event keeps its local time, has no instant, and says why."""
-    time = read_event_time(LOCAL, None, gmt_offset)
+    time = time_of(LOCAL, None, gmt_offset)
     assert time[:5] == (None, LOCAL, None, "minute", "none")
     assert time.flags == ("offset_unreadable",)
     kept = (("gmt_offset_text", gmt_offset),) if isinstance(gmt_offset, str) else ()
@@ -124,7 +129,7 @@ def test_an_unreadable_offset_is_flagged(gmt_offset: object) -> None:
 
 def test_an_offset_of_the_timestamp_is_checked_too() -> None:
     """One beyond 14 hours is none, and the offset field is asked instead."""
-    time = read_event_time(f"{LOCAL}-17:00", None, "-7:00")
+    time = time_of(f"{LOCAL}-17:00", None, "-7:00")
     assert time[:5] == (GMT, LOCAL, "-07:00", "minute", "offset_field")
     assert time.flags == ("offset_unreadable",)
     assert time.unread == (("event_timestamp_offset_text", "-17:00"),)
@@ -143,7 +148,7 @@ def test_a_local_time_labelled_utc_is_not_believed(
     label: str, gmt: str | None, gmt_offset: str | None, expected: tuple[str | None, ...]
 ) -> None:
     """A `Z` on eventTimestamp is no offset: v3 puts it on local times."""
-    time = read_event_time(f"{LOCAL}{label}", gmt, gmt_offset)
+    time = time_of(f"{LOCAL}{label}", gmt, gmt_offset)
     assert time[:5] == expected
     assert time.flags == ("local_time_labelled_utc",)
 
@@ -168,7 +173,7 @@ def test_a_local_time_labelled_utc_is_not_believed(
 )
 def test_an_unreadable_time_is_flagged_and_kept(stated: str) -> None:
     """What is no date of 1990 to 2100 is no time; its text is kept."""
-    time = read_event_time(stated, None, None)
+    time = time_of(stated, None, None)
     assert time[:5] == (None, None, None, "none", "none")
     assert time.flags == ("time_unreadable",)
     assert time.unread == (("event_timestamp_text", stated),)
@@ -177,14 +182,14 @@ def test_an_unreadable_time_is_flagged_and_kept(stated: str) -> None:
 @pytest.mark.parametrize("gmt", ["soon", "2026-05-14", "2026-05-14T15:10:00+15:00", 1778771400])
 def test_an_unreadable_gmt_timestamp_gives_way(gmt: object) -> None:
     """The next field in order is used; the flag tells."""
-    time = read_event_time(f"{LOCAL}-07:00", gmt, None)
+    time = time_of(f"{LOCAL}-07:00", gmt, None)
     assert time[:5] == (GMT, LOCAL, "-07:00", "minute", "timestamp_offset")
     assert time.flags == ("time_unreadable",)
 
 
 def test_kept_texts_are_cut() -> None:
     """What cannot be read is kept up to 64 characters."""
-    assert read_event_time("x" * 1000, None, None).unread == (("event_timestamp_text", "x" * 64),)
+    assert time_of("x" * 1000, None, None).unread == (("event_timestamp_text", "x" * 64),)
 
 
 @pytest.mark.parametrize(
@@ -200,12 +205,12 @@ def test_kept_texts_are_cut() -> None:
 @pytest.mark.parametrize("stated", [LOCAL, f"{LOCAL}-07:00", None])
 def test_fractions_of_seconds_are_kept(gmt: str, instant: str, stated: str | None) -> None:
     """Up to six digits, and none where they say nothing."""
-    assert read_event_time(stated, gmt, "-7:00").instant == instant
+    assert time_of(stated, gmt, "-7:00").instant == instant
 
 
 def test_a_fraction_of_the_local_time_is_in_the_instant_only() -> None:
     """The local time has seconds at most."""
-    time = read_event_time("2026-05-14T08:10:00.25-07:00", None, None)
+    time = time_of("2026-05-14T08:10:00.25-07:00", None, None)
     assert (time.instant, time.local) == ("2026-05-14T15:10:00.25Z", LOCAL)
     assert time.precision == "second"
 
@@ -215,7 +220,7 @@ def test_a_fraction_of_the_local_time_is_in_the_instant_only() -> None:
 )
 def test_gmt_wins_a_contradiction(stated: str, gmt_offset: str) -> None:
     """A local time and an offset that give another instant are flagged, not followed."""
-    time = read_event_time(stated, GMT, gmt_offset)
+    time = time_of(stated, GMT, gmt_offset)
     assert time[:5] == (GMT, LOCAL, "-05:00", "second", "gmt_field")
     assert time.flags == ("time_contradiction",)
 
@@ -238,7 +243,8 @@ def test_the_future_begins_after_36_hours(
     stated: str | None, gmt: str | None, future: bool
 ) -> None:
     """A clock may be off by a day; where the zone is unknown every one is allowed for."""
-    assert is_future(read_event_time(stated, gmt, None), RECEIVED) is future
+    instant, local, *_ = read_event_time(stated, gmt, None)
+    assert is_future(instant, local, RECEIVED) is future
 
 
 @pytest.mark.parametrize(
@@ -289,8 +295,8 @@ def test_the_instant_is_the_local_time_less_the_offset(
     written = offset_text(offset, form)
     stated = local.isoformat() + (written if in_timestamp else "")
     instant = (local - offset).isoformat() + "Z"
-    without_gmt = read_event_time(stated, None, None if in_timestamp else written)
-    with_gmt = read_event_time(stated, instant, written)
+    without_gmt = time_of(stated, None, None if in_timestamp else written)
+    with_gmt = time_of(stated, instant, written)
     assert without_gmt.instant == instant
     assert without_gmt[:3] == with_gmt[:3]
     assert (with_gmt.precision, with_gmt.basis) == ("second", "gmt_field")
@@ -314,7 +320,7 @@ FIELD = (
 @given(FIELD, FIELD, FIELD)
 def test_any_three_fields_have_an_answer(stated: object, gmt: object, gmt_offset: object) -> None:
     """Whatever the fields hold, the answer fits the record, and is the same again."""
-    time = read_event_time(stated, gmt, gmt_offset)
-    assert time == read_event_time(stated, gmt, gmt_offset)
+    time = time_of(stated, gmt, gmt_offset)
+    assert time == time_of(stated, gmt, gmt_offset)
     TIME_FIELDS.validate_python(time[:5])
-    is_future(time, RECEIVED)
+    is_future(time.instant, time.local, RECEIVED)
