@@ -2,9 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from deploy.broker.ports import is_free, owner_of
+from deploy.demo.cluster import BOOTSTRAP
 from deploy.demo.layout import Ports
+
+_KAFKA: Final = "Kafka"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +21,12 @@ class Taken:
 
     def __str__(self) -> str:
         """The sentence for whoever started the demo."""
+        way_out = "use other ports: python -m deploy.demo --ports-from 21000"
+        if self.wanted_for == _KAFKA:
+            way_out = f"if it is a Kafka, use it: {BOOTSTRAP}=127.0.0.1:{self.port} make run"
         return (
-            f"Port {self.port} ({self.wanted_for}) is in use by {self.owner}. Stop that, then "
-            "start again; or use other ports: python -m deploy.demo --ports-from 21000."
+            f"Port {self.port} ({self.wanted_for}) is in use by {self.owner}. Stop that and start "
+            f"again; or {way_out}."
         )
 
 
@@ -40,5 +47,5 @@ def _wanted(ports: Ports, *, own_kafka: bool) -> Iterator[tuple[int, str]]:
     yield ports.sinks_admin, "the sinks' health and metrics"
     yield ports.merchant, "the simulated merchants"
     if own_kafka:
-        yield ports.kafka, "Kafka"
+        yield ports.kafka, _KAFKA
         yield ports.kafka_controller, "Kafka's controller"
