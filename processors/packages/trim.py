@@ -31,9 +31,10 @@ class Due(Enum):
 
 def due(state: Mapping[str, Any], now: str) -> Due:
     """What the time `now` (a stamp) asks for."""
-    if moment(now) < moment(silent_since(state)) + timedelta(days=TRIM_AFTER_DAYS):
+    silent = moment(now) - moment(silent_since(state))
+    if silent < timedelta(days=TRIM_AFTER_DAYS):
         return Due.NOTHING
-    if moment(now) >= moment(silent_since(state)) + timedelta(days=FORGET_AFTER_DAYS):
+    if silent >= timedelta(days=FORGET_AFTER_DAYS):
         return Due.FORGET
     return Due.NOTHING if is_trimmed(state) else Due.TRIM
 
