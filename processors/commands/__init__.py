@@ -7,11 +7,13 @@ of the parsed arguments and the `Tools` that returns the exit code.
 from collections.abc import Callable
 from typing import Any
 
-from processors.commands import ledger, registry, router, sinks, topics
+from processors.commands import check, ledger, packages, registry, router, sinks, topics
 
 AddTo = Callable[[Any], None]
 COMMANDS: tuple[AddTo, ...] = (
+    check.add_to,
     registry.add_to,
+    packages.add_to,
     router.add_to,
     sinks.add_to,
     topics.add_to,
