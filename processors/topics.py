@@ -26,11 +26,18 @@ _DEFAULT_REPLICATION: Final = -1
 
 @dataclass(frozen=True, slots=True)
 class TopicReport:
-    """What was found and done. With problems, nothing was created."""
+    """What was found and done. With problems, nothing was created.
+
+    Attributes:
+        problems: What programs cannot work with, a sentence each.
+        unsafe: Where an acknowledged record may be lost.
+        warnings: What differs from scanwire's own settings, perhaps on purpose.
+    """
 
     partitions: Mapping[str, int] = field(default_factory=dict)
     created: Sequence[str] = ()
     problems: Sequence[str] = ()
+    unsafe: Sequence[str] = ()
     warnings: Sequence[str] = ()
 
     def and_also(self, other: "TopicReport") -> "TopicReport":
@@ -39,6 +46,7 @@ class TopicReport:
             {**self.partitions, **other.partitions},
             (*self.created, *other.created),
             (*self.problems, *other.problems),
+            (*self.unsafe, *other.unsafe),
             (*self.warnings, *other.warnings),
         )
 
@@ -48,7 +56,11 @@ class TopicReport:
             {"name": name, "partitions": count, "created": name in set(self.created)}
             for name, count in self.partitions.items()
         ]
-        return {"topics": topics, "problems": self.problems, "warnings": self.warnings}
+        return {
+            "topics": topics,
+            "problems": self.problems,
+            "warnings": [*self.unsafe, *self.warnings],
+        }
 
 
 def piece_topics(names: TopicNames) -> tuple[str, ...]:
@@ -69,9 +81,9 @@ async def check_topics(
     found = await existing_partitions(admin, [spec.name for spec in specs])
     problems, doubts = _wrong_partitions(specs, found, settings)
     existing = [spec for spec in specs if spec.name in found]
-    doubts += await _doubtful_settings(admin, existing)
+    unsafe, differing = await _doubtful_settings(admin, existing)
     ordered = {spec.name: found[spec.name] for spec in existing}
-    return TopicReport(ordered, (), problems, doubts)
+    return TopicReport(ordered, (), problems, unsafe, [*doubts, *differing])
 
 
 async def ensure_topics(
@@ -90,8 +102,10 @@ async def ensure_topics(
         await _create(admin, missing[first : first + _AT_A_TIME], settings)
     created = [spec.name for spec in missing]
     partitions = await _appeared(admin, [spec.name for spec in specs])
-    doubts = await _doubtful_settings(admin, missing)
-    return TopicReport(partitions, created, (), [*report.warnings, *doubts])
+    unsafe, differing = await _doubtful_settings(admin, missing)
+    return TopicReport(
+        partitions, created, (), [*report.unsafe, *unsafe], [*report.warnings, *differing]
+    )
 
 
 def _wrong_partitions(
@@ -166,25 +180,30 @@ async def _appeared(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[st
             await asyncio.sleep(0.05)
 
 
-async def _doubtful_settings(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> list[str]:
-    """Settings that differ from ours, and replicated topics that acknowledge with one replica."""
+async def _doubtful_settings(
+    admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]
+) -> tuple[list[str], list[str]]:
+    """Replicated topics that acknowledge with one replica; settings that differ from ours."""
+    unsafe: list[str] = []
+    differing: list[str] = []
     if not specs:
-        return []
+        return unsafe, differing
     configs = await _configs(admin, specs)
     replicas = await _replicas(admin)
-    doubts = []
     for spec in specs:
         config = configs.get(spec.name, {})
-        for key, wanted in spec.config.items():
-            if config.get(key, wanted) != wanted:
-                doubts.append(f"{spec.name}: {key} is {config[key]}, scanwire's is {wanted}")
+        differing += [
+            f"{spec.name}: {key} is {config[key]}, scanwire's is {wanted}"
+            for key, wanted in spec.config.items()
+            if config.get(key, wanted) != wanted
+        ]
         insync = int(config.get(_MIN_INSYNC, "1"))
         if replicas.get(spec.name, 1) > 1 and insync < 2:  # noqa: PLR2004 -- one broker may die
-            doubts.append(
+            unsafe.append(
                 f"{spec.name}: {_MIN_INSYNC} is {insync}, so an acknowledged record may be lost "
-                f"with one broker; set it to 2 or more"
+                "with one broker; set it to 2 or more"
             )
-    return doubts
+    return unsafe, differing
 
 
 async def _configs(

@@ -28,7 +28,7 @@ def _run(arguments: argparse.Namespace, tools: Tools) -> int:
         print_json(report.document())
     else:
         print_lines(_told(report))
-    for text in (*report.problems, *(f"warning: {doubt}" for doubt in report.warnings)):
+    for text in (*report.problems, *_warnings(report)):
         print(text, file=sys.stderr)  # noqa: T201 -- the operator reads stderr
     return 1 if report.problems else 0
 
@@ -44,6 +44,11 @@ async def _ensure(tools: Tools) -> TopicReport:
         merchants = (one for one in registry.all("merchant") if isinstance(one, Merchant))
         specs = merchant_topics(names, {one.id: one.partitions for one in merchants})
         return core.and_also(await ensure_topics(admin, list(specs), tools.settings))
+
+
+def _warnings(report: TopicReport) -> Iterator[str]:
+    for doubt in (*report.unsafe, *report.warnings):
+        yield f"warning: {doubt}"
 
 
 def _told(report: TopicReport) -> Iterator[str]:

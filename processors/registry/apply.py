@@ -97,7 +97,10 @@ async def _commit(
         in_force = await read_in_force(kafka, admin)
         plan = compare(loaded, in_force)
         applied = Applied(
-            in_force.revision, plan, report.created, [*loaded.warnings, *report.warnings]
+            in_force.revision,
+            plan,
+            report.created,
+            [*loaded.warnings, *report.unsafe, *report.warnings],
         )
         if not plan.changes:
             return applied

@@ -45,6 +45,10 @@ class InForce(RegistryLog):
         """All that can be read, kind by kind."""
         return [entity for kind in ENTITY_KINDS for entity in self.registry.all(kind)]
 
+    def unread(self) -> list[str]:
+        """Keys of entities in force that this version cannot read, so that it does not obey."""
+        return sorted(self._unread)
+
     def start_topic(self, destination_id: str) -> str | None:
         """The topic on which a destination has its start; None: it has none."""
         found = self.observed.get(ObservedKind.START, destination_id)

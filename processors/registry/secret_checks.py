@@ -11,7 +11,7 @@ from typing import Final
 from processors.registry.entries import Declarations, Declared
 from processors.registry.places import Findings, Place
 from schemas.registry.destinations import HttpDestination, KafkaDestination, PostgresDestination
-from schemas.registry.entities import Subscription, UspsAccount
+from schemas.registry.entities import Entity, Subscription, UspsAccount
 from schemas.secrets import Secrets, SecretUnavailable
 
 USPS_SECRET_CHARACTERS: Final = 32
@@ -21,7 +21,7 @@ _WHSEC: Final = "whsec_"
 def check_secrets(declared: Declarations, secrets: Secrets, findings: Findings) -> None:
     """Resolves every reference."""
     for one in declared.entities:
-        for path, reference in references(one):
+        for path, reference in references(one.entity):
             place = one.place.within(*path)
             try:
                 value = secrets.resolve(reference).get_secret_value()
@@ -31,9 +31,8 @@ def check_secrets(declared: Declarations, secrets: Secrets, findings: Findings) 
             _check_value(one, place, path[0], value, findings)
 
 
-def references(one: Declared) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def references(entity: Entity) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Path and reference of every secret of an entity."""
-    entity = one.entity
     match entity:
         case UspsAccount():
             yield ("client_id",), entity.client_id
