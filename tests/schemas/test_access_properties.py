@@ -29,42 +29,48 @@ def periods(draw: st.DrawFn) -> dict[str, Any]:
     return {draw(st.sampled_from(["from", "until"])): end for end in ends}
 
 
+ROLES = st.sampled_from(["shipper", "platform", "service_provider"])
+NAMES = st.sampled_from(MERCHANTS)
+SUBJECT_KEYS = st.sampled_from([{"mid": MID}, {"mid": "123456"}, {"tracking_number": NUMBER}])
+AGREEMENTS = st.none() | periods().map(lambda period: {"reference": "r", **period})
+PARTIES = st.fixed_dictionaries(
+    {
+        "terms_accepted_on": TIMES,
+        "eps_account": st.sampled_from([None, "1"]),
+        "ip_agreement": AGREEMENTS,
+    }
+)
+GRANTS = st.fixed_dictionaries(
+    {
+        "basis": st.sampled_from(["merchant_access_token", "ip_agreement"]),
+        "reference": st.sampled_from([None, "t0", "t1"]),
+        "channels": st.lists(st.sampled_from(EVERY), min_size=1, unique=True),
+    }
+)
+TOKENS = st.fixed_dictionaries(
+    {
+        "merchant": NAMES,
+        "state": st.sampled_from(["active", "revoked", "issued"]),
+        "expires_at": TIMES,
+    }
+)
+
+
 @st.composite
 def registries(draw: st.DrawFn) -> list[Entity]:
-    """Merchants, rows, tokens and grants in any combination."""
-    entities: list[Entity] = []
-    for name in MERCHANTS:
-        if draw(st.booleans()):
-            role = draw(st.sampled_from(["shipper", "platform", "service_provider"]))
-            more: dict[str, Any] = {
-                "terms_accepted_on": draw(TIMES),
-                "eps_account": draw(st.sampled_from([None, "1"])),
-                "ip_agreement": draw(st.none() | periods().map(lambda p: {"reference": "r", **p})),
-            }
-            entities.append(merchant(name, role, **more))
-    entities.extend(
-        owned(draw(st.sampled_from(MERCHANTS)), mid, **draw(periods()))
-        for mid in draw(st.lists(MIDS, unique=True))
-    )
-    for index in range(draw(st.integers(0, 3))):
-        about = draw(
-            st.sampled_from([{"mid": MID}, {"mid": "123456"}, {"tracking_number": NUMBER}])
-        )
-        more: dict[str, Any] = {
-            **about,
-            **draw(periods()),
-            "basis": draw(st.sampled_from(["merchant_access_token", "ip_agreement"])),
-            "reference": draw(st.sampled_from([None, "t0", "t1"])),
-            "channels": draw(st.lists(st.sampled_from(EVERY), min_size=1, unique=True)),
-        }
-        entities.append(granted(draw(st.sampled_from(MERCHANTS)), f"g{index}", **more))
-    for index in range(draw(st.integers(0, 2))):
-        more: dict[str, Any] = {
-            "merchant": draw(st.sampled_from(MERCHANTS)),
-            "state": draw(st.sampled_from(["active", "revoked", "issued"])),
-            "expires_at": draw(TIMES),
-        }
-        entities.append(token(draw(st.sampled_from(MERCHANTS)), f"t{index}", **more))
+    """Merchants, rows, grants and tokens in any combination."""
+    names = draw(st.lists(NAMES, unique=True))
+    entities: list[Entity] = [merchant(name, draw(ROLES), **draw(PARTIES)) for name in names]
+    entities += [
+        owned(draw(NAMES), mid, **draw(periods())) for mid in draw(st.lists(MIDS, unique=True))
+    ]
+    entities += [
+        granted(draw(NAMES), f"g{index}", **draw(SUBJECT_KEYS), **draw(periods()), **draw(GRANTS))
+        for index in range(draw(st.integers(0, 3)))
+    ]
+    entities += [
+        token(draw(NAMES), f"t{index}", **draw(TOKENS)) for index in range(draw(st.integers(0, 2)))
+    ]
     return entities
 
 

@@ -118,9 +118,7 @@ WHOLE: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("kind", "given"), WHOLE, ids=[f"{k}-{v['id'] if 'id' in v else ''}" for k, v in WHOLE]
-)
+@pytest.mark.parametrize(("kind", "given"), WHOLE, ids=[f"{k}-{v.get('id', '')}" for k, v in WHOLE])
 def test_an_entity_is_the_same_after_its_record_was_read(kind: str, given: dict[str, Any]) -> None:
     """Otherwise every apply would see changes where there are none."""
     entity = parse_entity(kind, given)
