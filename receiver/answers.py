@@ -1,6 +1,7 @@
 """The listener's answers (contract, section 4): made once, sent as they are."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -19,25 +20,37 @@ BODY_TOO_LARGE: Final = "body_too_large"
 
 
 class Answer(NamedTuple):
-    """An answer: its slug (`accepted` for 200) and its two ASGI messages."""
+    """An answer.
+
+    Attributes:
+        outcome: Its slug; `accepted` for a plain 200.
+        start, body: Its two ASGI messages.
+        status_line, rest: The same as bytes on the wire; the server's own headers go between.
+    """
 
     outcome: str
     start: Message
     body: Message
+    status_line: bytes
+    rest: bytes
 
 
 def _answer(outcome: str, status: int, content: object, *headers: tuple[bytes, bytes]) -> Answer:
     body = orjson.dumps(content)
-    start = {
-        "type": "http.response.start",
-        "status": status,
-        "headers": [
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(body)),
-            *headers,
-        ],
-    }
-    return Answer(outcome, start, {"type": "http.response.body", "body": body})
+    start_headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        *headers,
+    ]
+    start = {"type": "http.response.start", "status": status, "headers": start_headers}
+    lines = b"".join(b"%b: %b\r\n" % header for header in start_headers)
+    return Answer(
+        outcome,
+        start,
+        {"type": "http.response.body", "body": body},
+        b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode()),
+        b"%b\r\n%b" % (lines, body),
+    )
 
 
 def _refusal(slug: str, status: int, detail: str, *headers: tuple[bytes, bytes]) -> Answer:
@@ -77,6 +90,6 @@ ANSWERS: Final = REFUSALS | RECEIPTS
 
 
 async def send_answer(answer: Answer, send: Send) -> None:
-    """Sends it whole."""
+    """Sends it over ASGI."""
     await send(answer.start)
     await send(answer.body)

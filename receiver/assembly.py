@@ -4,30 +4,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from receiver.app import Application, create_app
 from receiver.broker import Broker
 from receiver.intake import Intake
+from receiver.judge import Judge
 from receiver.listener import Listener
 from receiver.producer import KafkaProducer
 from receiver.program import Tools
-from receiver.protocol import Deadlines
 from receiver.publish import GroupCommit
 from receiver.quarantine import MinuteCaps, Quarantine
 from receiver.refusals import RefusalLog
 from receiver.registry import RegistryView, kafka_reader
-from receiver.tallies import Tallies
+from receiver.tallies import BeforeScrape, Tallies
 from receiver.topics import partition_counts
 from schemas.metrics import ReceiverMetrics, RegistryMetrics
 
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """What runs: the broker's and the registry's background work, and the application."""
+    """What runs: the broker's and the registry's background work, and the listener."""
 
     broker: Broker
     registry: RegistryView
-    app: Application
-    deadlines: Deadlines
+    listener: Listener
 
     def readiness(self) -> Sequence[str]:
         """What stands in the way of work, a sentence each."""
@@ -37,6 +35,7 @@ class Receiver:
 def assemble(tools: Tools) -> Receiver:
     """Everything of one process. Needs a running loop; connects to nothing yet."""
     settings, topics = tools.settings, tools.settings.topics
+    scrape = BeforeScrape(tools.metrics)
     metrics = ReceiverMetrics(tools.metrics)
     find_partitions = partial(partition_counts, tools.kafka)
     written = (topics.tracking_updates, topics.quarantine)
@@ -64,19 +63,13 @@ def assemble(tools: Tools) -> Receiver:
         settings.quarantine_per_subscription_per_minute,
         settings.quarantine_per_minute,
     )
+    scrape.call = tallies.flush
     intake = Intake(
-        settings=settings,
-        registry=registry,
+        judge=Judge(settings, registry, tallies),
         door=door,
         quarantine=Quarantine(door, topics.quarantine, caps, metrics),
         tallies=tallies,
-        metrics=metrics,
         refusals=refusals,
+        clock=tools.clock,
     )
-    listener = Listener(intake, tallies, refusals, tools.clock, settings.max_body_bytes)
-    deadlines = Deadlines(
-        settings.header_timeout_seconds,
-        settings.body_timeout_seconds,
-        partial(tallies.refused_early, "too_slow"),
-    )
-    return Receiver(broker, registry, create_app(listener), deadlines)
+    return Receiver(broker, registry, Listener(intake, tallies, refusals, settings.max_body_bytes))

@@ -1,156 +1,159 @@
-"""What is done with a callback between its last byte and its answer (design, section 5)."""
+"""A whole request in, its answer out: judged, then made durable, then answered."""
 
-from datetime import timedelta
+import asyncio
+from collections.abc import Callable
+from functools import partial
 
-import orjson
+import structlog
 
-from receiver.answers import ACCEPTED, UNAVAILABLE
-from receiver.producer import OutgoingRecord
-from receiver.publish import Door
-from receiver.quarantine import SOURCE, Quarantine, ReceivedRequest
+from receiver.answers import ACCEPTED, ANSWERS, UNAVAILABLE, Answer
+from receiver.door import Door, Outcome, publish
+from receiver.judge import Declined, Judge, Publishable, SetAside, Verdict
+from receiver.quarantine import Headers, Quarantine, ReceivedRequest
 from receiver.refusals import RefusalLog
-from receiver.registry import RegistryView
-from receiver.subscriptions import KnownSubscription, SubscriptionTable
 from receiver.tallies import Tallies
-from schemas.errors import CallbackRejected, PublishFailed, RecordRejected
-from schemas.event import Channel
-from schemas.headers import record_headers
-from schemas.metrics import ReceiverMetrics
-from schemas.records import CloudEventType, QuarantineReason
-from schemas.settings import Settings
-from schemas.update import update_id
-from schemas.usps.callback import RawCallback, VerifiedCallback, parse_envelope, verify
-from schemas.usps.normalize import Normalized, normalize
-from schemas.usps.payload import read_payload
-from schemas.usps.stamps import read_instant
+from schemas.clock import Clock, rfc3339
+from schemas.errors import PublishFailed, RecordRejected
+from schemas.records import QuarantineReason
 
-_TYPE = CloudEventType.TRACKING_UPDATE.value
+log = structlog.get_logger(__name__)
+Respond = Callable[[Answer], None]
 
 
 class Intake:
-    """From a whole request to the slug of its answer."""
+    """Takes callbacks in; for each 200 the broker has acknowledged a record."""
 
     def __init__(
         self,
         *,
-        settings: Settings,
-        registry: RegistryView,
+        judge: Judge,
         door: Door,
         quarantine: Quarantine,
         tallies: Tallies,
-        metrics: ReceiverMetrics,
         refusals: RefusalLog,
+        clock: Clock,
     ) -> None:
-        self._registry = registry
+        self._judge = judge
         self._door = door
         self._quarantine = quarantine
         self._tallies = tallies
-        self._metrics = metrics
         self._refusals = refusals
-        self._topic = settings.topics.tracking_updates
-        self._max_age = timedelta(seconds=settings.timestamp_max_age_seconds)
-        self._max_ahead = timedelta(seconds=settings.timestamp_max_ahead_seconds)
-        self._refuse_stale = settings.timestamp_refuse_stale
+        self._clock = clock
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def take(self, request: ReceivedRequest) -> str:
-        """1. Envelope. 2. Subscription. 3. Signature. 4. Freshness. 5. Normalize. 6. Publish.
+    async def take(self, body: bytes, headers: Headers, remote_address: str | None) -> Answer:
+        """The answer, when it is due."""
+        began = self._clock.monotonic()
+        request = self._request(body, headers, remote_address)
+        slug = await self._finish(self._verdict(request), request)
+        self._tallies.answered(slug, self._clock.monotonic() - began)
+        return ANSWERS[slug]
 
-        Returns a slug of `receiver.answers`. For each 200 the broker has acknowledged a record.
+    def take_now(
+        self, body: bytes, headers: Headers, remote_address: str | None, respond: Respond
+    ) -> None:
+        """The same without a task for what is accepted, which is nearly all.
+
+        Calls `respond` with the answer, later, in the loop.
         """
-        table = self._registry.table
-        if table is None:
-            return UNAVAILABLE
-        try:
-            return await self._take(table, request)
-        except CallbackRejected as error:
-            self._refusals.note(error.reason, None)
-            return error.reason
-        except PublishFailed as error:
-            self._refusals.note(error.reason, None)
-            return UNAVAILABLE
+        began = self._clock.monotonic()
+        request = self._request(body, headers, remote_address)
+        verdict = self._verdict(request)
+        if type(verdict) is Publishable:
+            try:
+                waiter = self._door.submit(verdict.record)
+            except (PublishFailed, RecordRejected):
+                pass  # told again, and answered, by the thorough way
+            else:
+                waiter.add_done_callback(partial(self._written, verdict, request, began, respond))
+                return
+        self._finish_later(verdict, request, began, respond)
 
-    async def _take(self, table: SubscriptionTable, request: ReceivedRequest) -> str:
-        callback = parse_envelope(request.body, request.headers)
-        subscription = table.get(callback.subscription_id)
-        if subscription is None:
-            return await self._refuse(request, callback, None, "unknown_subscription")
-        if not subscription.secrets:
-            self._refusals.note("secret_unavailable", subscription.name)
-            return UNAVAILABLE
-        try:
-            verified = verify(callback, subscription.secrets, subscription.scheme)
-        except CallbackRejected as error:
-            return await self._refuse(request, callback, subscription, error.reason)
-        self._tallies.matched(subscription.name, verified.secret_index)
-        if self._is_stale(callback, request):
-            self._metrics.stale.inc()
-            if self._refuse_stale:
-                return await self._refuse(request, callback, subscription, "timestamp_stale")
-        return await self._keep(verified, subscription, request)
-
-    def _is_stale(self, callback: RawCallback, request: ReceivedRequest) -> bool:
-        """Reported too long ago, too far in the future, or at a time that nobody can read."""
-        found = read_instant(callback.timestamp)
-        if found is None:
-            return True
-        age = request.received.replace(tzinfo=None) - found[0]
-        return age > self._max_age or -age > self._max_ahead
-
-    async def _refuse(
+    def _written(
         self,
+        verdict: Publishable,
         request: ReceivedRequest,
-        callback: RawCallback,
-        subscription: KnownSubscription | None,
-        slug: str,
-    ) -> str:
-        """Kept, if it is due, before it is answered: the sender may never repeat it."""
-        name = None if subscription is None else subscription.name
-        self._refusals.note(slug, name)
-        await self._quarantine.refuse(
-            request, QuarantineReason(slug), callback.subscription_id, known=name is not None
-        )
-        return slug
+        began: float,
+        respond: Respond,
+        waiter: "asyncio.Future[Outcome]",
+    ) -> None:
+        if waiter.result() is Outcome.WRITTEN:
+            self._tallies.published(verdict.categories, verdict.flags)
+            self._tallies.answered(ACCEPTED, self._clock.monotonic() - began)
+            respond(ANSWERS[ACCEPTED])
+        else:
+            self._finish_later(_instead(verdict, waiter.result()), request, began, respond)
 
-    async def _keep(
-        self, verified: VerifiedCallback, subscription: KnownSubscription, request: ReceivedRequest
-    ) -> str:
-        """Published, or, if it cannot be used, quarantined."""
-        callback = verified.callback
-        its_id = update_id(callback.subscription_id, callback.timestamp, callback.payload)
+    def _finish_later(
+        self, verdict: Verdict, request: ReceivedRequest, began: float, respond: Respond
+    ) -> None:
+        task = asyncio.create_task(self._finish_and_respond(verdict, request, began, respond))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _finish_and_respond(
+        self, verdict: Verdict, request: ReceivedRequest, began: float, respond: Respond
+    ) -> None:
+        slug = await self._finish(verdict, request)
+        self._tallies.answered(slug, self._clock.monotonic() - began)
+        respond(ANSWERS[slug])
+
+    def _request(
+        self, body: bytes, headers: Headers, remote_address: str | None
+    ) -> ReceivedRequest:
+        received = self._clock.now()
+        return ReceivedRequest(body, headers, remote_address, received, rfc3339(received))
+
+    def _verdict(self, request: ReceivedRequest) -> Verdict:
         try:
-            normalized = _normalized(callback, its_id, subscription, request)
-            await self._door.publish(self._record(normalized, its_id, request))
-        except RecordRejected as error:
-            self._refusals.note(error.reason, subscription.name)
-            await self._quarantine.accept(
-                request, QuarantineReason(error.reason), callback.subscription_id, its_id
-            )
-            return error.reason
-        self._tallies.published(normalized.categories, normalized.flags)
+            return self._judge.judge(request)
+        except Exception:  # a bug of ours must not cost the callback: USPS repeats after a 503
+            log.exception("callback_failed")
+            return Declined(UNAVAILABLE, None, "callback_failed")
+
+    async def _finish(self, verdict: Verdict, request: ReceivedRequest) -> str:
+        """Makes durable what the verdict says, and gives the slug of the answer."""
+        try:
+            if isinstance(verdict, Publishable):
+                verdict = await self._publish(verdict)
+            if isinstance(verdict, SetAside):
+                return await self._set_aside(verdict, request)
+        except PublishFailed as error:
+            verdict = Declined(UNAVAILABLE, None, error.reason)
+        if isinstance(verdict, Declined):
+            self._refusals.note(verdict.cause, verdict.subscription)
+            return verdict.slug
+        self._tallies.published(verdict.categories, verdict.flags)
         return ACCEPTED
 
-    def _record(
-        self, normalized: Normalized, its_id: str, request: ReceivedRequest
-    ) -> OutgoingRecord:
-        number = normalized.tracking_number
-        headers = record_headers(its_id, _TYPE, SOURCE, request.received_at, number)
-        value = orjson.dumps(normalized.record)
-        return OutgoingRecord(self._topic, number.encode(), value, headers)
+    async def _publish(self, verdict: Publishable) -> Verdict:
+        """Raises `PublishFailed`."""
+        try:
+            await publish(self._door, verdict.record)
+        except RecordRejected:
+            return _instead(verdict, Outcome.TOO_LARGE)
+        return verdict
+
+    async def _set_aside(self, verdict: SetAside, request: ReceivedRequest) -> str:
+        """Kept before it is answered: the sender may never repeat it. Raises `PublishFailed`."""
+        self._refusals.note(verdict.reason.value, verdict.subscription)
+        if verdict.update_id is None:
+            await self._quarantine.refuse(
+                request,
+                verdict.reason,
+                verdict.subscription_id,
+                known=verdict.subscription is not None,
+            )
+        else:
+            await self._quarantine.accept(
+                request, verdict.reason, verdict.subscription_id, verdict.update_id
+            )
+        return verdict.reason.value
 
 
-def _normalized(
-    callback: RawCallback, its_id: str, subscription: KnownSubscription, request: ReceivedRequest
-) -> Normalized:
-    payload, escaped_twice = read_payload(callback.payload)
-    return normalize(
-        payload,
-        channel=Channel.WEBHOOK,
-        update_id=its_id,
-        subscription_id=callback.subscription_id,
-        subscription_mid=subscription.mid,
-        received_at=request.received_at,
-        received=request.received,
-        reported_at=callback.timestamp,
-        original=callback.payload,
-        escaped_twice=escaped_twice,
-    )
+def _instead(verdict: Publishable, outcome: Outcome) -> Verdict:
+    """What becomes of a callback whose record was not written."""
+    if outcome is Outcome.TOO_LARGE:
+        reason = QuarantineReason.RECORD_TOO_LARGE
+        return SetAside(reason, verdict.subscription, verdict.subscription_id, verdict.update_id)
+    return Declined(UNAVAILABLE, verdict.subscription, "not_acknowledged")

@@ -2,35 +2,32 @@
 
 import asyncio
 from collections import deque
-from enum import Enum
 
 from aiokafka.structs import TopicPartition
 
-from receiver.producer import OutgoingRecord
-
-
-class Outcome(Enum):
-    """What became of a record."""
-
-    WRITTEN = "written"
-    TOO_LARGE = "too_large"
-    NOT_KNOWN = "not_known"
+from receiver.door import Outcome, OutgoingRecord
 
 
 class Group:
     """Records that are written together: one batch, one future of it, one deadline.
 
-    `due_at` is in the loop's time. Who waits for a record has a future of his own: to give up
-    waiting must not take the others' answer away.
+    Who waits for a record has a future of his own: to give up waiting must not take the
+    others' answer away.
+
+    Attributes:
+        due_at: In the loop's time.
+        size: Bytes, roughly.
+        open: More records may join.
     """
 
-    __slots__ = ("due_at", "records", "settled", "size", "timer", "waiters")
+    __slots__ = ("due_at", "open", "records", "settled", "size", "timer", "waiters")
 
     def __init__(self, due_at: float) -> None:
         self.due_at = due_at
         self.records: list[OutgoingRecord] = []
         self.waiters: list[asyncio.Future[Outcome]] = []
         self.size = 0
+        self.open = True
         self.settled = False
         self.timer: asyncio.TimerHandle | None = None
 
@@ -41,7 +38,7 @@ class Group:
         self.size += size
 
     def settle(self, outcome: Outcome) -> None:
-        """Answers all who wait; the first answer counts."""
+        """Answers all who wait. To be called once."""
         self.stop_timer()
         self.settled = True
         for waiter in self.waiters:
@@ -80,12 +77,6 @@ class Lane:
         group, self.flying = self.flying, None
         if group is not None and not group.settled:
             self.waiting.appendleft(group)
-
-    def drop_waiting(self) -> None:
-        """Tells all who wait that nothing was written."""
-        for group in self.waiting:
-            group.settle(Outcome.NOT_KNOWN)
-        self.waiting.clear()
 
 
 class Flight:

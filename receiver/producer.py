@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.structs import TopicPartition
 
-from schemas.headers import Headers
+from receiver.door import OutgoingRecord
 from schemas.kafka import KafkaOptions
 
 # A producer that hangs must not hold up its successor or the program's end.
@@ -19,15 +19,6 @@ PROBE_SECONDS: Final = 3.0
 
 # What a broker's absence looks like to aiokafka's clients.
 BROKER_FAULTS: Final = (KafkaError, OSError, TimeoutError)
-
-
-class OutgoingRecord(NamedTuple):
-    """A record on its way to Kafka."""
-
-    topic: str
-    key: bytes
-    value: bytes
-    headers: Headers
 
 
 class Producer(Protocol):

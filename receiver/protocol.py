@@ -8,8 +8,7 @@ protocol that closes, and only a request that does not come in one piece costs a
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -20,11 +19,9 @@ MAX_HEADER_BYTES: Final = 64 * 1024
 MAX_SILENCE_SECONDS: Final = 15.0
 # ": " and the line end, which the parser does not show.
 _HEADER_FRAME_BYTES: Final = 4
-
-_SLOW_BODY: Final[bytes] = REFUSALS[TOO_SLOW].body["body"]
-_SLOW: Final = (
-    b"HTTP/1.1 408 Request Timeout\r\ncontent-type: application/json\r\n"
-    b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(_SLOW_BODY), _SLOW_BODY)
+_SLOW: Final = b"%bconnection: close\r\n%b" % (
+    REFUSALS[TOO_SLOW].status_line,
+    REFUSALS[TOO_SLOW].rest,
 )
 
 
@@ -35,11 +32,6 @@ class Deadlines:
     header_seconds: float
     body_seconds: float
     on_late: Callable[[], None]
-
-
-def with_deadlines(deadlines: Deadlines) -> type[asyncio.Protocol]:
-    """The protocol as uvicorn's `Config(http=...)` takes it."""
-    return cast("type[asyncio.Protocol]", partial(DeadlineProtocol, deadlines))
 
 
 class DeadlineProtocol(HttpToolsProtocol):
@@ -75,9 +67,13 @@ class DeadlineProtocol(HttpToolsProtocol):
         elif self._deadline is None:
             if self._in_body:
                 self._set_deadline(self._deadlines.body_seconds)
-            elif self.cycle is None or self.cycle.response_complete:
-                # Line ends between requests are no reason to stay.
+            elif self._dawdles():
                 self._set_deadline(self._deadlines.header_seconds)
+
+    def _dawdles(self) -> bool:
+        """Something came that is no request, such as line ends: no reason to stay for ever."""
+        answered: bool = self.cycle is None or self.cycle.response_complete
+        return answered and self.timeout_keep_alive_task is None
 
     def on_message_begin(self) -> None:
         """Headers begin."""
@@ -87,9 +83,13 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Counts headers; drops the trailers of a body, which mean nothing here."""
-        if self._in_headers:
-            self._header_bytes += len(name) + len(value) + _HEADER_FRAME_BYTES
-            super().on_header(name, value)
+        if not self._in_headers:
+            return
+        self._header_bytes += len(name) + len(value) + _HEADER_FRAME_BYTES
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Headers came in time. Raises if they are too large: uvicorn then answers 400."""
@@ -99,6 +99,10 @@ class DeadlineProtocol(HttpToolsProtocol):
             self._clear_deadline()
         if self._header_bytes + len(self.url) > MAX_HEADER_BYTES:
             raise ValueError("headers too large")
+        self.start_cycle()
+
+    def start_cycle(self) -> None:
+        """A request is due for an answer."""
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -106,6 +110,10 @@ class DeadlineProtocol(HttpToolsProtocol):
         self._in_body = False
         if self._deadline is not None:
             self._clear_deadline()
+        self.end_message()
+
+    def end_message(self) -> None:
+        """A request is whole."""
         super().on_message_complete()
 
     def _await_headers(self) -> None:

@@ -8,16 +8,16 @@ batches for one broker start together, since one produce request is in flight pe
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.structs import TopicPartition
 
 from receiver.broker import Broker
-from receiver.lanes import Flight, Group, Lane, Outcome
-from receiver.producer import OutgoingRecord, Producer
+from receiver.door import Outcome, OutgoingRecord, too_large, unavailable
+from receiver.lanes import Flight, Group, Lane
+from receiver.producer import Producer
 from schemas.clock import Clock
-from schemas.errors import PublishFailed, RecordRejected
 from schemas.metrics import ReceiverMetrics
 from schemas.partitions import partition_of
 from schemas.topics import LARGE_RECORD_BYTES
@@ -32,18 +32,6 @@ OVERHEAD_BYTES: Final = 1024
 SUSPECTED_TIMEOUT_SECONDS: Final = 0.8
 # A batch that stays unanswered although the broker answers: the producer has lost it.
 LOST_AFTER_SECONDS: Final = 15.0
-
-
-class Door(Protocol):
-    """Where records leave the receiver, whatever is behind it."""
-
-    async def publish(self, record: OutgoingRecord) -> None:
-        """Returns when the record is durable.
-
-        Raises:
-            PublishFailed: it is not known to be durable; trying again may help.
-            RecordRejected: `record_too_large`, for good.
-        """
 
 
 class GroupCommit:
@@ -76,41 +64,33 @@ class GroupCommit:
         broker.on_lost = self._recall
         metrics.in_flight.set_function(lambda: self._waiting)
 
-    async def publish(self, record: OutgoingRecord) -> None:
-        """See `Door`. Never takes longer than the timeout."""
+    def submit(self, record: OutgoingRecord) -> "asyncio.Future[Outcome]":
+        """See `Door`. The future ends before the timeout."""
         size = len(record.value) + len(record.key) + OVERHEAD_BYTES
         self._check_room(size)
         waiter: asyncio.Future[Outcome] = asyncio.Future()
         self._join(self._lane(record), size).add(record, waiter, size)
         self._waiting += 1
         self._waiting_bytes += size
-        try:
-            outcome = await waiter
-        finally:
-            self._waiting -= 1
-            self._waiting_bytes -= size
-        if outcome is Outcome.NOT_KNOWN:
-            raise _unavailable("the broker did not acknowledge in time")
-        if outcome is Outcome.TOO_LARGE:
-            raise _too_large()
+        return waiter
 
     def _check_room(self, size: int) -> None:
         if size > LARGE_RECORD_BYTES:
-            raise _too_large()
+            raise too_large()
         if self._waiting >= self._max_waiting or self._waiting_bytes > WAITING_BYTES:
-            raise _unavailable("too many callbacks wait for the broker")
+            raise unavailable("too many callbacks wait for the broker")
 
     def _lane(self, record: OutgoingRecord) -> Lane:
         lanes = self._lanes.get(record.topic) or self._open_lanes(record.topic)
         lane = lanes[partition_of(record.key, len(lanes))]
         if lane.overdue or (self._broker.suspected and self._broker.producer is None):
-            raise _unavailable("the broker is away")
+            raise unavailable("the broker is away")
         return lane
 
     def _open_lanes(self, topic: str) -> list[Lane]:
         count = self._broker.partitions.get(topic)
         if count is None:
-            raise _unavailable("no broker was reached yet")
+            raise unavailable("no broker was reached yet")
         lanes = [Lane(TopicPartition(topic, number)) for number in range(count)]
         self._lanes[topic] = lanes
         return lanes
@@ -118,7 +98,7 @@ class GroupCommit:
     def _join(self, lane: Lane, size: int) -> Group:
         """The lane's last group that has room for so many bytes."""
         group = lane.waiting[-1] if lane.waiting else None
-        if group is None or group.size + size > GROUP_BYTES:
+        if group is None or not group.open or group.size + size > GROUP_BYTES:
             group = self._new_group(lane, asyncio.get_running_loop().time() + self._patience)
             lane.waiting.append(group)
             self._wanting.add(lane)
@@ -138,13 +118,19 @@ class GroupCommit:
 
     def _expire(self, lane: Lane, group: Group) -> None:
         """Answers those who wait. What was not sent is dropped; what was may still be written."""
-        group.settle(Outcome.NOT_KNOWN)
+        self._settle(group, Outcome.NOT_KNOWN)
         self._broker.missed()
         if lane.flying is group:
-            lane.drop_waiting()
+            while lane.waiting:
+                self._settle(lane.waiting.popleft(), Outcome.NOT_KNOWN)
             self._look_again(lane, group)
         elif group in lane.waiting:
             lane.waiting.remove(group)
+
+    def _settle(self, group: Group, outcome: Outcome) -> None:
+        self._waiting -= len(group.records)
+        self._waiting_bytes -= group.size
+        group.settle(outcome)
 
     def _look_again(self, lane: Lane, group: Group) -> None:
         loop = asyncio.get_running_loop()
@@ -235,7 +221,8 @@ class GroupCommit:
             self._start_soon()
 
     def _acknowledge(self, group: Group, flight: Flight) -> None:
-        group.settle(Outcome.WRITTEN)
+        if not group.settled:
+            self._settle(group, Outcome.WRITTEN)
         self._broker.acknowledged()
         self._metrics.publish_seconds.observe(self._clock.monotonic() - flight.began)
         self._metrics.batch_records.observe(len(group.records))
@@ -248,9 +235,11 @@ class GroupCommit:
 
     def _refuse(self, lane: Lane, group: Group) -> None:
         """A record that the broker calls too large is never sent again; others are, alone."""
-        if len(group.records) == 1:
-            group.settle(Outcome.TOO_LARGE)
-        elif not group.settled:
+        if group.settled:
+            pass
+        elif len(group.records) == 1:
+            self._settle(group, Outcome.TOO_LARGE)
+        else:
             self._split(lane, group)
         self._broker.renew("record_too_large")
 
@@ -258,13 +247,6 @@ class GroupCommit:
         group.stop_timer()
         singles = [self._new_group(lane, group.due_at) for _ in group.records]
         for single, record, waiter in zip(singles, group.records, group.waiters, strict=True):
-            single.add(record, waiter, GROUP_BYTES)
+            single.add(record, waiter, group.size // len(singles))
+            single.open = False
         lane.waiting.extendleft(reversed(singles))
-
-
-def _unavailable(detail: str) -> PublishFailed:
-    return PublishFailed("unavailable", detail)
-
-
-def _too_large() -> RecordRejected:
-    return RecordRejected("record_too_large", "the record is larger than the broker takes")

@@ -9,8 +9,7 @@ from uuid import uuid4
 
 import orjson
 
-from receiver.producer import OutgoingRecord
-from receiver.publish import Door
+from receiver.door import Door, OutgoingRecord, publish
 from schemas.clock import Clock
 from schemas.headers import record_headers
 from schemas.metrics import ReceiverMetrics
@@ -22,12 +21,14 @@ MAX_ID_CHARACTERS: Final = 500
 WINDOW_SECONDS: Final = 60.0
 _SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 
+Headers = Sequence[tuple[bytes, bytes]]
+
 
 class ReceivedRequest(NamedTuple):
     """A request as it came; `received_at` is `received` as records have it."""
 
     body: bytes
-    headers: Sequence[tuple[bytes, bytes]]
+    headers: Headers
     remote_address: str | None
     received: datetime
     received_at: str
@@ -126,9 +127,8 @@ class Quarantine:
         headers = record_headers(
             update_id or uuid4().hex, CloudEventType.QUARANTINE, SOURCE, request.received_at, None
         )
-        await self._door.publish(
-            OutgoingRecord(self._topic, subscription_id.encode(), value, headers)
-        )
+        record = OutgoingRecord(self._topic, subscription_id.encode(), value, headers)
+        await publish(self._door, record)
         self._metrics.quarantined.labels(reason.value).inc()
 
 

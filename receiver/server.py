@@ -14,9 +14,11 @@ import structlog
 import uvicorn
 import uvloop
 
+from receiver.app import create_app
 from receiver.assembly import Receiver, assemble
+from receiver.connection import connections_to
 from receiver.program import Tools
-from receiver.protocol import with_deadlines
+from receiver.protocol import Deadlines
 from schemas.admin import Readiness, create_admin_app
 from schemas.errors import OperatorError
 from schemas.settings import PREFIX, Settings
@@ -130,11 +132,16 @@ class _Uvicorn(uvicorn.Server):
 def _public_server(receiver: Receiver, settings: Settings) -> _Uvicorn:
     # Whoever is still sending has the body's time, and then the broker's.
     grace = settings.body_timeout_seconds + settings.publish_timeout_seconds + _SPARE_SECONDS
+    deadlines = Deadlines(
+        settings.header_timeout_seconds,
+        settings.body_timeout_seconds,
+        receiver.listener.too_late,
+    )
     return _Uvicorn(
         uvicorn.Config(
-            receiver.app,
+            create_app(receiver.listener),
             interface="asgi3",
-            http=with_deadlines(receiver.deadlines),
+            http=connections_to(receiver.listener, deadlines),
             ws="none",
             lifespan="off",
             log_config=None,

@@ -1,49 +1,75 @@
-"""Counting what is accepted: metric children looked up once, since this is the hot path."""
+"""Counting on the hot path: in plain integers, handed to the metrics when somebody looks."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 
-from prometheus_client import Counter
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.registry import Collector
 
-from receiver.answers import ANSWERS
-from schemas.event import EventCategory
 from schemas.metrics import ReceiverMetrics
-from schemas.usps.flags import FLAGS
+
+
+class BeforeScrape(Collector):
+    """Calls a function before each scrape. To be made before what the function writes to."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.call: Callable[[], None] = lambda: None
+        registry.register(self)
+
+    def collect(self) -> Iterable[Metric]:
+        """Has no metrics of its own."""
+        self.call()
+        return []
 
 
 class Tallies:
-    """The receiver's counters, each label value bound once."""
+    """What was counted since the last scrape; `flush` is for `BeforeScrape`."""
 
     def __init__(self, metrics: ReceiverMetrics) -> None:
-        self._secret_matches = metrics.secret_matches
-        self._seconds = metrics.callback_seconds
-        self._outcomes = {slug: metrics.callbacks.labels(slug) for slug in ANSWERS}
-        self._categories = {
-            category.value: metrics.events.labels(category.value) for category in EventCategory
-        }
-        self._flags = {flag: metrics.flags.labels(flag) for flag in FLAGS}
-        self._matches: dict[tuple[str, int], Counter] = {}
+        self._metrics = metrics
+        self._observe = metrics.callback_seconds.observe
+        self._outcomes: Counter[str] = Counter()
+        self._categories: Counter[str] = Counter()
+        self._flags: Counter[str] = Counter()
+        self._matches: Counter[tuple[str, int]] = Counter()
+        self._stale = 0
 
     def answered(self, outcome: str, seconds: float) -> None:
         """A callback got this answer, so long after its last byte."""
-        self._outcomes[outcome].inc()
-        self._seconds.observe(seconds)
+        self._outcomes[outcome] += 1
+        self._observe(seconds)
 
     def refused_early(self, outcome: str) -> None:
         """A request was refused before its last byte."""
-        self._outcomes[outcome].inc()
+        self._outcomes[outcome] += 1
 
     def matched(self, subscription: str, secret_index: int) -> None:
         """Which secret verified a callback: names and indices are bounded by the registry."""
-        key = (subscription, secret_index)
-        counter = self._matches.get(key)
-        if counter is None:
-            counter = self._secret_matches.labels(subscription, str(secret_index))
-            self._matches[key] = counter
-        counter.inc()
+        self._matches[subscription, secret_index] += 1
+
+    def stale(self) -> None:
+        """A callback was reported too long ago or in the future."""
+        self._stale += 1
 
     def published(self, categories: Iterable[str], flags: Iterable[str]) -> None:
         """What an accepted callback held."""
+        counts = self._categories
         for category in categories:
-            self._categories[category].inc()
+            counts[category] += 1
         for flag in flags:
-            self._flags[flag].inc()
+            self._flags[flag] += 1
+
+    def flush(self) -> None:
+        """Hands everything over."""
+        for outcome, count in self._outcomes.items():
+            self._metrics.callbacks.labels(outcome).inc(count)
+        for category, count in self._categories.items():
+            self._metrics.events.labels(category).inc(count)
+        for flag, count in self._flags.items():
+            self._metrics.flags.labels(flag).inc(count)
+        for (name, index), count in self._matches.items():
+            self._metrics.secret_matches.labels(name, str(index)).inc(count)
+        self._metrics.stale.inc(self._stale)
+        self._stale = 0
+        for counter in (self._outcomes, self._categories, self._flags, self._matches):
+            counter.clear()

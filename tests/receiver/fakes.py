@@ -15,7 +15,7 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import TopicPartition
 
-from receiver.producer import OutgoingRecord
+from receiver.door import OutgoingRecord
 
 
 class FakeClock:

@@ -9,7 +9,7 @@ from aiokafka.errors import OutOfOrderSequenceNumber
 from prometheus_client import CollectorRegistry
 
 from receiver.broker import Broker
-from receiver.producer import OutgoingRecord
+from receiver.door import OutgoingRecord, publish
 from receiver.publish import GroupCommit
 from schemas.clock import SystemClock
 from schemas.errors import PublishFailed, RecordRejected
@@ -38,7 +38,7 @@ class World:
     def publish(self, value: str, key: str = "key") -> "asyncio.Task[None]":
         """Someone waits for this record."""
         record = OutgoingRecord(TOPIC, key.encode(), value.encode(), [])
-        return asyncio.create_task(self.door.publish(record))
+        return asyncio.create_task(publish(self.door, record))
 
     async def in_flight(self, batches: int) -> None:
         """Returns when so many batches wait for the broker."""

@@ -1,0 +1,112 @@
+"""One connection at the public port: callbacks go straight to the intake, the rest over ASGI.
+
+A third of a callback's cost is what an ASGI server does around it: scope, task, events, two
+writes. A plain callback (`POST`, the listener's path, a Content-Length within bounds, nothing
+before it in the pipeline) needs none of it; everything else goes uvicorn's way.
+"""
+
+import asyncio
+from functools import partial
+from typing import Any, Final, cast
+
+from receiver.answers import Answer
+from receiver.app import PATH
+from receiver.listener import Listener
+from receiver.protocol import DeadlineProtocol, Deadlines
+
+_TARGET: Final = PATH.encode()
+
+
+def connections_to(listener: Listener, deadlines: Deadlines) -> type[asyncio.Protocol]:
+    """The protocol, as uvicorn's `Config(http=...)` takes it."""
+    return cast("type[asyncio.Protocol]", partial(CallbackConnection, listener, deadlines))
+
+
+class _Nobody:
+    """Stands where uvicorn keeps the event of a request that reads its body."""
+
+    def set(self) -> None:
+        """Nobody waits."""
+
+
+_NOBODY: Final = _Nobody()
+
+
+class CallbackCycle:
+    """A callback between its headers and its answer; uvicorn's words for its state."""
+
+    __slots__ = (
+        "disconnected",
+        "keep_alive",
+        "message_event",
+        "pieces",
+        "response_complete",
+        "response_started",
+    )
+
+    def __init__(self, *, keep_alive: bool) -> None:
+        self.keep_alive = keep_alive
+        self.pieces: list[bytes] = []
+        self.disconnected = self.response_started = self.response_complete = False
+        self.message_event = _NOBODY
+
+
+class CallbackConnection(DeadlineProtocol):
+    """Takes the short way where it can."""
+
+    def __init__(self, listener: Listener, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **kwargs)
+        self._listener = listener
+        self.cycle: Any = None
+
+    def start_cycle(self) -> None:
+        """The short way, or uvicorn's."""
+        if self._is_plain_callback():
+            keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+            self.cycle = CallbackCycle(keep_alive=keep_alive)
+        else:
+            super().start_cycle()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of a body, which is bounded by its Content-Length."""
+        if type(self.cycle) is CallbackCycle:
+            self.cycle.pieces.append(body)
+        else:
+            super().on_body(body)
+
+    def end_message(self) -> None:
+        """The body is there."""
+        cycle = self.cycle
+        if type(cycle) is not CallbackCycle:
+            super().end_message()
+            return
+        body = cycle.pieces[0] if len(cycle.pieces) == 1 else b"".join(cycle.pieces)
+        address = None if self.client is None else self.client[0]
+        self._listener.intake.take_now(body, self.headers, address, partial(self._answer, cycle))
+
+    def _is_plain_callback(self) -> bool:
+        if self.url != _TARGET or self.parser.get_method() != b"POST" or self.expect_100_continue:
+            return False
+        if self.cycle is not None and not self.cycle.response_complete:
+            return False
+        if self.flow.write_paused:
+            return False
+        for name, value in self.headers:
+            if name == b"content-length":
+                return value.isdigit() and int(value) <= self._listener.max_body_bytes
+        return False
+
+    def _answer(self, cycle: CallbackCycle, answer: Answer) -> None:
+        if cycle.disconnected or self.transport.is_closing():
+            return
+        lines = [answer.status_line]
+        for name, value in self.server_state.default_headers:
+            lines += (name, b": ", value, b"\r\n")
+        if not cycle.keep_alive:
+            lines.append(b"connection: close\r\n")
+        lines.append(answer.rest)
+        self.transport.write(b"".join(lines))
+        cycle.response_started = cycle.response_complete = True
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()

@@ -1,0 +1,152 @@
+"""What becomes of a callback, decided without any I/O: steps 1 to 5 of design section 5."""
+
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import orjson
+
+from receiver.answers import UNAVAILABLE
+from receiver.door import OutgoingRecord
+from receiver.quarantine import SOURCE, ReceivedRequest
+from receiver.registry import RegistryView
+from receiver.subscriptions import KnownSubscription
+from receiver.tallies import Tallies
+from schemas.errors import CallbackRejected, RecordRejected
+from schemas.event import Channel
+from schemas.headers import record_headers
+from schemas.records import CloudEventType, QuarantineReason
+from schemas.settings import Settings
+from schemas.update import update_id
+from schemas.usps.callback import RawCallback, parse_envelope, verify
+from schemas.usps.normalize import normalize
+from schemas.usps.payload import read_payload
+from schemas.usps.stamps import read_instant
+
+_TYPE = CloudEventType.TRACKING_UPDATE.value
+
+
+class Publishable(NamedTuple):
+    """Answered 200 once the record is durable."""
+
+    record: OutgoingRecord
+    subscription: str
+    subscription_id: str
+    update_id: str
+    categories: tuple[str, ...]
+    flags: tuple[str, ...]
+
+
+class SetAside(NamedTuple):
+    """Answered with the slug of its reason once it is in quarantine.
+
+    `subscription` None: unknown. `update_id`: only of a verified callback, answered 200.
+    """
+
+    reason: QuarantineReason
+    subscription: str | None
+    subscription_id: str
+    update_id: str | None
+
+
+class Declined(NamedTuple):
+    """Answered with an error; nothing is kept. `cause` is for the log."""
+
+    slug: str
+    subscription: str | None
+    cause: str
+
+
+Verdict = Publishable | SetAside | Declined
+
+
+class Judge:
+    """Envelope, subscription, signature, freshness, normalization, in this order."""
+
+    def __init__(self, settings: Settings, registry: RegistryView, tallies: Tallies) -> None:
+        self._registry = registry
+        self._tallies = tallies
+        self._topic = settings.topics.tracking_updates
+        self._max_age = timedelta(seconds=settings.timestamp_max_age_seconds)
+        self._max_ahead = timedelta(seconds=settings.timestamp_max_ahead_seconds)
+        self._refuse_stale = settings.timestamp_refuse_stale
+
+    def judge(self, request: ReceivedRequest) -> Verdict:
+        """The verdict, whatever the request holds."""
+        table = self._registry.table
+        if table is None:
+            return Declined(UNAVAILABLE, None, "registry_not_read")
+        try:
+            callback = parse_envelope(request.body, request.headers)
+        except CallbackRejected as error:
+            return Declined(error.reason, None, error.reason)
+        subscription = table.get(callback.subscription_id)
+        if subscription is None:
+            reason = QuarantineReason.UNKNOWN_SUBSCRIPTION
+            return SetAside(reason, None, callback.subscription_id, None)
+        if not subscription.secrets:
+            return Declined(UNAVAILABLE, subscription.name, "secret_unavailable")
+        return self._judge_known(callback, subscription, request)
+
+    def _judge_known(
+        self, callback: RawCallback, subscription: KnownSubscription, request: ReceivedRequest
+    ) -> Verdict:
+        name, subscription_id = subscription.name, callback.subscription_id
+        try:
+            verified = verify(callback, subscription.secrets, subscription.scheme)
+        except CallbackRejected as error:
+            return SetAside(QuarantineReason(error.reason), name, subscription_id, None)
+        self._tallies.matched(name, verified.secret_index)
+        if self._is_stale(callback.timestamp, request.received):
+            self._tallies.stale()
+            if self._refuse_stale:
+                reason = QuarantineReason.TIMESTAMP_STALE
+                return SetAside(reason, name, subscription_id, None)
+        its_id = update_id(subscription_id, callback.timestamp, callback.payload)
+        try:
+            return self._publishable(verified.callback, its_id, subscription, request)
+        except RecordRejected as error:
+            return SetAside(QuarantineReason(error.reason), name, subscription_id, its_id)
+
+    def _is_stale(self, timestamp: str, received: datetime) -> bool:
+        """Reported too long ago, too far in the future, or at a time that nobody can read."""
+        try:
+            reported = datetime.fromisoformat(timestamp)
+            age = received - reported
+        except (ValueError, TypeError):  # another form than the usual one, or without zone
+            found = read_instant(timestamp)
+            if found is None:
+                return True
+            age = received - found[0].replace(tzinfo=UTC)
+        return age > self._max_age or -age > self._max_ahead
+
+    def _publishable(
+        self,
+        callback: RawCallback,
+        its_id: str,
+        subscription: KnownSubscription,
+        request: ReceivedRequest,
+    ) -> Publishable:
+        """Raises `RecordRejected`."""
+        payload, escaped_twice = read_payload(callback.payload)
+        normalized = normalize(
+            payload,
+            channel=Channel.WEBHOOK,
+            update_id=its_id,
+            subscription_id=callback.subscription_id,
+            subscription_mid=subscription.mid,
+            received_at=request.received_at,
+            received=request.received,
+            reported_at=callback.timestamp,
+            original=callback.payload,
+            escaped_twice=escaped_twice,
+        )
+        number = normalized.tracking_number
+        headers = record_headers(its_id, _TYPE, SOURCE, request.received_at, number)
+        return Publishable(
+            OutgoingRecord(self._topic, number.encode(), orjson.dumps(normalized.record), headers),
+            subscription.name,
+            callback.subscription_id,
+            its_id,
+            normalized.categories,
+            normalized.flags,
+        )
