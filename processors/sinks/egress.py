@@ -7,17 +7,24 @@ address that is checked is the one that is connected to.
 
 import asyncio
 import socket
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Final, NamedTuple
 
 # Names are looked up again this often, for the connections that are opened then.
 NAME_SECONDS: Final = 10.0
-_TUNNELS: Final = (
-    IPv6Network("64:ff9b::/96"),  # NAT64
-    IPv6Network("64:ff9b:1::/48"),
-    IPv6Network("2002::/16"),  # 6to4
-    IPv6Network("2001::/32"),  # Teredo
+# What Python's `is_global` (3.11) lets pass and the IANA registries do not call reachable.
+_REFUSED: Final = tuple(
+    ip_network(network)
+    for network in (
+        "192.0.0.0/24",  # protocol assignments; one cloud's metadata is here
+        "192.88.99.0/24",  # 6to4 relays
+        "2001::/23",  # protocol assignments, Teredo among them
+        "2002::/16",  # 6to4
+        "3fff::/20",  # documentation
+    )
 )
+# All of IPv6 that is given out as global unicast: no NAT64, no site-local, nothing mapped.
+_UNICAST: Final = IPv6Network("2000::/3")
 
 
 class AddressRefused(OSError):
@@ -101,6 +108,8 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return _is_public(address.ipv4_mapped)
-        if any(address in network for network in _TUNNELS):
+        if address not in _UNICAST:
             return False
+    if any(address in network for network in _REFUSED):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved

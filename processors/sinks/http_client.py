@@ -6,7 +6,7 @@ of the CPU, and delivery is what we exist for.
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -22,7 +22,14 @@ _PATH_SAFE: Final = "/%:@!$&'()*+,;=~-._"
 class HttpClient:
     """As many connections as there are requests at a time; its caller bounds those."""
 
-    def __init__(self, url: str, *, timeout_seconds: float, allow_private_addresses: bool) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_seconds: float,
+        allow_private_addresses: bool,
+        authorities: Callable[[], ssl.SSLContext] | None = None,
+    ) -> None:
         parts = urlsplit(url)
         name = parts.hostname or ""
         tls = parts.scheme == "https"
@@ -34,20 +41,16 @@ class HttpClient:
         )
         self._first_lines = _first_lines(url, self._host)
         self._timeout = timeout_seconds
-        self._tls = tls_context() if tls else None
+        self._tls = (authorities or tls_context)() if tls else None
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
         self._sweep: asyncio.TimerHandle | None = None
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
         """Sends one request. Raises `HttpFailed`."""
-        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode()
-        request = b"%b%bcontent-length: %d\r\n\r\n%b" % (
-            self._first_lines,
-            lines,
-            len(body),
-            body,
-        )
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        length = f"content-length: {len(body)}\r\n\r\n"
+        request = b"".join((self._first_lines, lines.encode(), length.encode(), body))
         loop = asyncio.get_running_loop()
         until = loop.time() + self._timeout
         while True:
