@@ -132,11 +132,12 @@ def test_equal_signatures_in_both_headers_are_one() -> None:
 @pytest.mark.parametrize("twin", [b"x-hmac", b"hmac-header"])
 @pytest.mark.parametrize("right_first", [True, False])
 def test_signatures_that_differ_are_refused(twin: bytes, right_first: bool) -> None:
-    """Whichever of two different signatures is right, the callback is refused."""
+    """Whichever of two different signatures is right, or if both are, the callback is refused."""
     wrong = signature(callback_with(), OTHER_SECRET)
     values = (SIGNATURE, wrong) if right_first else (wrong, SIGNATURE)
     callback = callback_with((b"x-hmac", values[0]), (twin, values[1]))
     assert reason_of(callback) == "signature_mismatch"
+    assert reason_of(callback, SECRET, OTHER_SECRET) == "signature_mismatch"
 
 
 @pytest.mark.parametrize("headers", [[], [(b"x-hmac", b"")], [(b"x-usps-signature", SIGNATURE)]])

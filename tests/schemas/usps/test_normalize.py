@@ -412,6 +412,29 @@ def test_attributes_are_bounded() -> None:
     assert all(len(name) <= 64 for name in attributes)
 
 
+@pytest.mark.parametrize("containers", ["99M1", ["99M1"], [{"containerID": "99M1"}, 7], [{}] * 11])
+def test_odd_containers_are_flagged(containers: object) -> None:
+    """At most ten objects are containers; whatever else there is, the event flows."""
+    event = event_of(scan(containers=containers))
+    assert event["flags"] == ["field_unreadable"]
+    assert len(event["attributes"].get("containers", [])) <= 10
+
+
+def test_facts_are_bounded() -> None:
+    """A piece has at most 100 facts, however many fields were sent."""
+    many = {f"field{number}": number for number in range(10_000)}
+    package = normalized(payload_of(**many)).record["package"]
+    assert len(package) <= 100
+    assert package["status"] == "Out for Delivery"
+
+
+def test_flags_are_counted_once_each() -> None:
+    """Those of the number once, and each event's own."""
+    events = [scan(eventCode=1), scan(), scan(eventTimestamp="2026-05-14T06:58:00Z")]
+    found = normalized(payload_of(*events, trackingNumber="12345678"))
+    assert found.flags == ("not_a_barcode", "local_time_labelled_utc", "field_unreadable")
+
+
 def test_a_known_field_is_not_replaced() -> None:
     """A field of another spelling does not take the place of USPS's own."""
     first = event_of({"action-code": "evil", **scan(actionCode="A")})

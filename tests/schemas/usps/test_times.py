@@ -187,6 +187,14 @@ def test_an_unreadable_gmt_timestamp_gives_way(gmt: object) -> None:
     assert time.flags == ("time_unreadable",)
 
 
+@pytest.mark.parametrize("year", ["1989", "2101"])
+def test_years_out_of_range_are_unreadable_in_both_fields(year: str) -> None:
+    """Also where local time, offset and GMTTimestamp agree."""
+    time = time_of(f"{year}-05-14T08:10:00-07:00", f"{year}-05-14T15:10:00Z", "-7:00")
+    assert time[:5] == (None, None, "-07:00", "none", "none")
+    assert time.flags == ("time_unreadable",)
+
+
 def test_kept_texts_are_cut() -> None:
     """What cannot be read is kept up to 64 characters."""
     assert time_of("x" * 1000, None, None).unread == (("event_timestamp_text", "x" * 64),)
