@@ -8,10 +8,15 @@ from typing import Any, Final
 
 import orjson
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from schemas.event import Channel
+from schemas.json_schema import schema_of
+from schemas.update import TrackingUpdate
 from schemas.usps.callback import RawCallback, parse_envelope
+from schemas.usps.flags import FLAGS
 from schemas.usps.normalize import Normalized, normalize
+from schemas.usps.payload import read_payload
 
 SECRET: Final = b"sample-only-secret-0123456789abc"
 OTHER_SECRET: Final = b"another-secret-fedcba9876543210x"
@@ -120,3 +125,29 @@ JSON: Final = st.recursive(
     ),
     max_leaves=8,
 )
+
+
+VALIDATOR = Draft202012Validator(schema_of(TrackingUpdate))
+
+
+def assert_is_an_update(found: Normalized) -> None:
+    """It is valid, comes out of model and JSON as it went in, and uses known flags."""
+    record = found.record
+    assert TrackingUpdate.model_validate(record).model_dump(mode="json") == record
+    assert orjson.loads(orjson.dumps(record)) == record
+    VALIDATOR.validate(record)
+    assert set(found.flags) <= FLAGS
+    assert found.categories == tuple(event["category"] for event in record["events"])
+
+
+def from_example(name: str, **changed: Any) -> Normalized:
+    """An example as the receiver would read it; its subscription is for a number."""
+    callback = parse_envelope((EXAMPLES / f"{name}.json").read_bytes(), [])
+    payload, escaped_twice = read_payload(callback.payload)
+    facts = {"subscription_id": callback.subscription_id, "subscription_mid": None}
+    return normalized(
+        payload,
+        original=callback.payload,
+        escaped_twice=escaped_twice,
+        **(facts | changed),
+    )
