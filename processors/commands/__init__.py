@@ -7,7 +7,16 @@ of the parsed arguments and the `Tools` that returns the exit code.
 from collections.abc import Callable
 from typing import Any
 
-from processors.commands import check, ledger, packages, registry, router, sinks, topics
+from processors.commands import (
+    check,
+    destinations,
+    ledger,
+    packages,
+    registry,
+    router,
+    sinks,
+    topics,
+)
 
 AddTo = Callable[[Any], None]
 COMMANDS: tuple[AddTo, ...] = (
@@ -16,6 +25,7 @@ COMMANDS: tuple[AddTo, ...] = (
     packages.add_to,
     router.add_to,
     sinks.add_to,
+    destinations.add_to,
     topics.add_to,
     ledger.add_to,
 )
