@@ -6,12 +6,13 @@ they are deleted afterwards unless something was wrong.
 
 import asyncio
 import shutil
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
+import orjson
 from aiokafka import AIOKafkaConsumer
-from aiokafka.structs import TopicPartition
+from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from deploy.demo.cluster import delete_topics
 from deploy.demo.layout import Layout
@@ -50,6 +51,7 @@ async def once(
             )
             outcome = await stage.troupe.unless_ended(_run(stage, simulator, started_at))
             wrong = _tell(outcome, screen)
+            await stage.troupe.stop(screen.say)
             if not wrong:
                 count = await delete_topics(stage.kafka, prefix)
                 screen.say(f"Deleted the {count} topics of this run.")
@@ -70,10 +72,11 @@ async def _run(stage: Stage, simulator: Child, started_at: datetime) -> Outcome:
     truth = read_truth(stage.layout.record, registry, started_at)
     books.answered = truth.answered
     received = await _received_by_http(stage) | await _received_by_kafka(stage)
+    states = await _states(stage)
     reading = await stage.watcher.read()
     stage.screen.show(reading)
     stage.screen.end()
-    return Outcome(truth, books, received, reading)
+    return Outcome(truth, books, received, states, reading)
 
 
 async def _received_by_http(stage: Stage) -> dict[str, set[Id]]:
@@ -87,15 +90,32 @@ async def _received_by_http(stage: Stage) -> dict[str, set[Id]]:
 async def _received_by_kafka(stage: Stage) -> dict[str, set[Id]]:
     """The ids in the topics of Kafka destinations, by their `ce_id` header."""
     found: dict[str, set[Id]] = {}
-    async with AIOKafkaConsumer(**stage.kafka.reader()) as reader:
-        for destination, topic in stage.registry.kafka_topics.items():
-            ids = found[destination] = set()
-            places = [TopicPartition(topic, 0)]
-            beginnings = await reader.beginning_offsets(places)
-            ends = await reader.end_offsets(places)
-            async for records in records_of(reader, topic, beginnings, ends):
-                ids.update(id_of(dict(record.headers)["ce_id"].decode()) for record in records)
+    for destination, topic in stage.registry.kafka_topics.items():
+        found[destination] = {
+            id_of(dict(record.headers)["ce_id"].decode())
+            async for record in _records(stage, topic, 1)
+        }
     return found
+
+
+async def _states(stage: Stage) -> dict[str, str]:
+    """How each piece stands in the end, by its number."""
+    topic = stage.settings.topics.packages
+    return {
+        (record.key or b"").decode(): orjson.loads(record.value)["category"]
+        async for record in _records(stage, topic, stage.settings.topic_partitions)
+        if record.value is not None
+    }
+
+
+async def _records(stage: Stage, topic: str, partitions: int) -> AsyncIterator[ConsumerRecord]:
+    async with AIOKafkaConsumer(**stage.kafka.reader()) as reader:
+        places = [TopicPartition(topic, number) for number in range(partitions)]
+        beginnings = await reader.beginning_offsets(places)
+        ends = await reader.end_offsets(places)
+        async for records in records_of(reader, topic, beginnings, ends):
+            for record in records:
+                yield record
 
 
 def _tell(outcome: Outcome, screen: Screen) -> list[str]:

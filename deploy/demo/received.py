@@ -1,6 +1,6 @@
 """What a simulated merchant knows of what it received, in bounded memory."""
 
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -13,6 +13,8 @@ from schemas.headers import OUT_OF_ORDER
 
 # Of what is remembered to know a repeat or a wrong order: the latest so many.
 REMEMBERED: Final = 200_000
+# Deliveries that count as recent, for a screen that shows how things are now.
+RECENT: Final = 500
 # What no merchant may see: other parties' evidence, and people.
 _FORBIDDEN_FIELDS: Final = frozenset(
     {*INTERNAL_FIELDS, "original", "recipient_name", "firm", "delivery_address"}
@@ -32,6 +34,7 @@ class Received:
         self._ids: OrderedDict[str, None] = OrderedDict()
         self._sequences: OrderedDict[str, int] = OrderedDict()
         self._latencies = Latencies()
+        self._recent: deque[float] = deque(maxlen=RECENT)
         self._counts: Counter[str] = Counter()
         self._categories: Counter[str] = Counter()
         self._refusals: Counter[str] = Counter()
@@ -48,7 +51,9 @@ class Received:
         if event_id != headers.get("webhook-id"):
             raise ValueError("the webhook id is not the event id")
         self._counts["verified"] += 1
-        self._latencies.add((datetime.now(UTC) - received_at).total_seconds())
+        latency = (datetime.now(UTC) - received_at).total_seconds()
+        self._latencies.add(latency)
+        self._recent.append(latency)
         if _leaks(body, event):
             self._counts["leaks"] += 1
         if event_id in self._ids:
@@ -76,18 +81,20 @@ class Received:
         return list(self._ids)
 
     def stats(self) -> dict[str, Any]:
-        """Counts, and seconds from USPS's callback to here."""
+        """Counts, and seconds from USPS's callback to here: of all and of the latest."""
         names = ("verified", "distinct", "repeated", "out_of_order", "leaks")
         return {
             **{name: self._counts[name] for name in names},
             "announced_out_of_order": self._counts["announced_out_of_order"],
             "refused": dict(self._refusals),
             "categories": dict(self._categories),
-            "latency_seconds": {
-                "p50": self._latencies.quantile(0.5),
-                "p99": self._latencies.quantile(0.99),
-            },
+            "latency_seconds": _quantiles(self._latencies),
+            "recent_latency_seconds": _quantiles(Latencies(self._recent)),
         }
+
+
+def _quantiles(latencies: Latencies) -> dict[str, float | None]:
+    return {"p50": latencies.quantile(0.5), "p99": latencies.quantile(0.99)}
 
 
 def _leaks(body: bytes, event: Mapping[str, Any]) -> bool:

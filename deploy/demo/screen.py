@@ -37,7 +37,7 @@ class Screen:
 
     def say(self, sentence: str) -> None:
         """A line that stays."""
-        self._console.print(Text(sentence))
+        self._console.print(Text(sentence), soft_wrap=True)
 
     def begin(self, places: list[Place]) -> None:
         """From now on figures are shown; `places` say where to look further."""
@@ -144,7 +144,7 @@ def _reasons(reading: Reading) -> Iterator[tuple[str, int]]:
 
 
 def _latency(counts: Mapping[str, Any]) -> str:
-    seconds = counts.get("latency_seconds") or {}
+    seconds = counts.get("recent_latency_seconds") or {}
     if seconds.get("p50") is None:
         return ""
     return f"p50 {seconds['p50'] * 1000:.0f} ms, p99 {seconds['p99'] * 1000:.0f} ms"

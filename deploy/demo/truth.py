@@ -33,6 +33,7 @@ class Truth:
         allowed: By merchant, the events that it may see.
         withheld: By merchant and reason, the events that it may not see yet.
         due: By destination, the events that must have been accepted there.
+        ends: By tracking number, the category in which its last piece must end.
         finished: Whether the simulator told everything it had.
     """
 
@@ -49,6 +50,7 @@ class Truth:
     allowed: dict[str, set[Id]] = field(default_factory=dict)
     withheld: dict[tuple[str, str], set[Id]] = field(default_factory=dict)
     due: dict[str, set[Id]] = field(default_factory=dict)
+    ends: dict[str, str] = field(default_factory=dict)
     finished: bool = False
 
 
@@ -64,6 +66,7 @@ def read_truth(record: Path, registry: Registry, at: datetime) -> Truth:
                 truth.packages += 1
                 truth.oddities.update(line["oddities"])
                 codes.update(_codes(line))
+                truth.ends[line["tracking_number"]] = _end_of(line["pieces"][-1]["scans"])
             case "callback":
                 _take_callback(truth, numbers, line, mids)
             case "summary":
@@ -92,6 +95,13 @@ def _codes(journey: dict[str, Any]) -> Iterator[tuple[Id, str]]:
     for piece in journey["pieces"]:
         for scan in piece["scans"]:
             yield id_of(scan["event_id"]), scan["event_code"]
+
+
+def _end_of(scans: list[dict[str, Any]]) -> str:
+    """The category of the last scan at which somebody handled the piece, by its time."""
+    handled = [scan for scan in scans if facts_of(scan["event_code"]).physical]
+    last = max(handled, key=lambda scan: str(scan["at"]))
+    return facts_of(last["event_code"]).category.value
 
 
 def _take_callback(

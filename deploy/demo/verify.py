@@ -37,12 +37,14 @@ class Outcome:
 
     Attributes:
         received: By destination, the ids that its merchant really has.
+        states: By tracking number, the category that packages says.
         reading: The programs' own counts.
     """
 
     truth: Truth
     books: Books
     received: Mapping[str, set[Id]]
+    states: Mapping[str, str]
     reading: Reading
 
 
@@ -55,6 +57,7 @@ def checks_of(outcome: Outcome) -> list[Check]:
         Check("every stage is done", list(_unfinished(outcome.books))),
         Check("the ledger balances", list(_unbalanced(outcome.books))),
         Check("each event told is published once", list(_published(outcome))),
+        Check("each piece ends where it must", list(_ends(outcome))),
         Check("merchants are allowed what they may see", list(_allowed(outcome))),
         Check("everything else is withheld", list(_withheld(outcome))),
         Check("merchants have what is due to them", list(_received(outcome))),
@@ -114,6 +117,17 @@ def _unbalanced(books: Books) -> Iterator[str]:
 
 def _published(outcome: Outcome) -> Iterator[str]:
     return difference("scan-events", set(outcome.truth.events), outcome.books.events.known)
+
+
+def _ends(outcome: Outcome) -> Iterator[str]:
+    """A late, contradictory or unknown scan moves no piece back."""
+    wrong = [
+        f"{number} is {outcome.states.get(number)} and not {category}"
+        for number, category in outcome.truth.ends.items()
+        if outcome.states.get(number) != category
+    ]
+    if wrong:
+        yield f"{len(wrong)} pieces: {'; '.join(wrong[:_NAMED])}"
 
 
 def _allowed(outcome: Outcome) -> Iterator[str]:

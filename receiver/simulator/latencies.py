@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from typing import Final
 
 _GROWTH: Final = 1.05
@@ -11,9 +12,11 @@ _SHORTEST_SECONDS: Final = 1e-5
 class Latencies:
     """Durations in seconds; a quantile is at most 5 % too high."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: Iterable[float] = ()) -> None:
         self._buckets: Counter[int] = Counter()
         self._count = 0
+        for one in seconds:
+            self.add(one)
 
     def add(self, seconds: float) -> None:
         """One more; what is below 10 us counts as 10 us."""

@@ -67,8 +67,16 @@ def callback(event_id: str, subscription: str, **changes: Any) -> dict[str, Any]
 
 def journey(event_id: str, code: str) -> dict[str, Any]:
     """A line of the record."""
-    scans = [{"event_id": event_id, "event_code": code}]
-    return {"kind": "journey", "oddities": ["late_sync"], "pieces": [{"scans": scans}]}
+    scans = [
+        {"event_id": event_id, "event_code": code, "at": "2026-11-20T10:00:00Z"},
+        {"event_id": "f" * 32, "event_code": "MA", "at": "2026-11-21T10:00:00Z"},
+    ]
+    return {
+        "kind": "journey",
+        "tracking_number": f"number-{event_id[-1]}",
+        "oddities": ["late_sync"],
+        "pieces": [{"scans": scans}],
+    }
 
 
 def truth(tmp_path: Path, *more: dict[str, Any]) -> Truth:
@@ -111,7 +119,8 @@ def outcome(told: Truth) -> Outcome:
         }
     }
     reading = Reading(answers={"accepted": 2}, merchants=merchants)
-    return Outcome(told, books, {"acme-orders": {one}}, reading)
+    states = {"number-1": "delivered", "number-2": "delivered"}
+    return Outcome(told, books, {"acme-orders": {one}}, states, reading)
 
 
 def test_truth_follows_from_record_and_registry(tmp_path: Path) -> None:
@@ -154,6 +163,11 @@ def _leave_something_under_way(run: Outcome) -> None:
     run.books.updates.pending = 4
 
 
+def _move_a_piece_back(run: Outcome) -> None:
+    assert isinstance(run.states, dict)
+    run.states["number-2"] = "pre_shipment"
+
+
 def _end_early(run: Outcome) -> None:
     run.truth.finished = False
 
@@ -166,6 +180,7 @@ def _end_early(run: Outcome) -> None:
         (_lose_a_delivery, f"due to them: acme-orders: 1 missing: {ONE}"),
         (_forge_a_signature, "acme-orders: 1 refused: signature"),
         (_leave_something_under_way, "packages: 4 in flight"),
+        (_move_a_piece_back, "number-2 is pre_shipment and not delivered"),
         (_end_early, "ended before it had told everything"),
     ],
 )

@@ -18,7 +18,9 @@ READING = Reading(
     lags={"packages": 3},
     decisions={"allowed": 40, "terms_not_accepted": 7},
     deliveries={"acme-orders": {"accepted": 40, "filtered": 2, "dead_lettered": 1}},
-    merchants={"acme-orders": {"distinct": 40, "latency_seconds": {"p50": 0.012, "p99": 0.034}}},
+    merchants={
+        "acme-orders": {"distinct": 40, "recent_latency_seconds": {"p50": 0.012, "p99": 0.034}}
+    },
 )
 
 
