@@ -106,7 +106,7 @@ def _tell_more(entry: Entry, findings: Findings) -> None:
     if entry.kind in _ABOUT_A_PIECE and ("mid" in entry.value) == (
         "tracking_number" in entry.value
     ):
-        text = f"a {entry.kind} names either a mid or a tracking_number; write one of them"
+        text = f"a {entry.kind} names either a mid or a tracking_number; correct it"
         findings.problem(entry.place, f"{_subject(entry)}: {text}")
 
 
