@@ -17,6 +17,7 @@ import uvloop
 from receiver.app import create_app
 from receiver.assembly import Receiver, assemble
 from receiver.connection import connections_to
+from receiver.listener import Listener
 from receiver.program import Tools
 from receiver.protocol import Deadlines
 from schemas.admin import Readiness, create_admin_app
@@ -82,7 +83,7 @@ class Server:
         """Until SIGTERM, or until a part of it fails, which is raised."""
         receiver = assemble(self._tools)
         self._catch_signals()
-        public = _public_server(receiver, self._tools.settings)
+        public = public_server(receiver.listener, self._tools.settings)
         admin = _admin_server(partial(self._readiness, receiver), self._tools)
         background = [
             asyncio.create_task(receiver.broker.run()),
@@ -129,19 +130,20 @@ class _Uvicorn(uvicorn.Server):
         yield
 
 
-def _public_server(receiver: Receiver, settings: Settings) -> _Uvicorn:
+def public_server(listener: Listener, settings: Settings) -> uvicorn.Server:
+    """The server of the public port, to be given its socket."""
     # Whoever is still sending has the body's time, and then the broker's.
     grace = settings.body_timeout_seconds + settings.publish_timeout_seconds + _SPARE_SECONDS
     deadlines = Deadlines(
         settings.header_timeout_seconds,
         settings.body_timeout_seconds,
-        receiver.listener.too_late,
+        listener.too_late,
     )
     return _Uvicorn(
         uvicorn.Config(
-            create_app(receiver.listener),
+            create_app(listener),
             interface="asgi3",
-            http=connections_to(receiver.listener, deadlines),
+            http=connections_to(listener, deadlines),
             ws="none",
             lifespan="off",
             log_config=None,

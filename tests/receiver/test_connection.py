@@ -1,0 +1,264 @@
+"""The public port as clients meet it: real sockets, uvicorn, deadlines; only Kafka is fake."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from time import monotonic
+from typing import Any
+
+import orjson
+import pytest
+
+from receiver.listener import Listener
+from receiver.server import public_server
+from tests.receiver.fakes import eventually
+from tests.receiver.world import World, callback, running
+
+
+class Site:
+    """A listening receiver."""
+
+    def __init__(self, world: World, port: int, server: Any) -> None:
+        self.world = world
+        self.port = port
+        self.server = server
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A fresh connection."""
+        return await asyncio.open_connection("127.0.0.1", self.port)
+
+    async def send(self, *pieces: bytes, pause: float = 0.0) -> bytes:
+        """All that comes back until the server closes, on a connection of its own."""
+        reader, writer = await self.connect()
+        for piece in pieces:
+            writer.write(piece)
+            await asyncio.sleep(pause)
+        received = await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+        return received
+
+
+@asynccontextmanager
+async def site(**settings: str) -> AsyncIterator[Site]:
+    """A receiver with the given settings on a free port."""
+    fast = {"header_timeout_seconds": "0.3", "body_timeout_seconds": "0.3"}
+    async with running(World(**(fast | settings))) as world:
+        with socket.create_server(("127.0.0.1", 0)) as bound:
+            server = public_server(world.listener, world.settings)
+            serving = asyncio.create_task(server.serve(sockets=[bound]))
+            await eventually(lambda: server.started)
+            yield Site(world, bound.getsockname()[1], server)
+            server.should_exit = True
+            await asyncio.wait_for(serving, 10)
+
+
+@pytest.fixture
+async def place() -> AsyncIterator[Site]:
+    """One with short deadlines."""
+    async with site() as one:
+        yield one
+
+
+def raw(
+    body: bytes,
+    headers: Sequence[tuple[bytes, bytes]],
+    *more: bytes,
+    line: bytes = b"POST /usps/tracking HTTP/1.1",
+) -> bytes:
+    """A request as it goes over the wire."""
+    lines = [line, b"host: receiver", *(b"%b: %b" % header for header in headers), *more]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+def answers(received: bytes) -> list[tuple[int, Any]]:
+    """Status and JSON of each answer; every one must be whole."""
+    found = []
+    while received:
+        head, _, rest = received.partition(b"\r\n\r\n")
+        fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
+        length = int(fields[b"content-length"])
+        assert len(rest) >= length
+        body, received = rest[:length], rest[length:]
+        is_json = fields[b"content-type"] == b"application/json"
+        found.append((int(head[9:12]), orjson.loads(body) if is_json else body))
+    return found
+
+
+CLOSE = b"connection: close"
+RECEIVED = (200, {"received": True})
+
+
+async def test_callback_is_published_and_answered(place: Site) -> None:
+    """A plain callback is in Kafka when its answer is here."""
+    received = await place.send(raw(*callback(), CLOSE))
+    assert answers(received) == [RECEIVED]
+    assert b"date: " in received
+    assert b"connection: close" in received
+    assert len(place.world.kafka.written) == 1
+
+
+async def test_kept_alive_connection_serves_many(place: Site) -> None:
+    """One connection carries callback after callback, refused ones among them."""
+    reader, writer = await place.connect()
+    for _ in range(3):
+        writer.write(raw(*callback()))
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert await reader.readexactly(17) == b'{"received":true}'
+        writer.write(raw(b"{", [(b"content-length", b"1")]))
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 400 ")
+        await reader.readexactly(len(b'{"error":"not_json","detail":"The body is not JSON."}'))
+    writer.close()
+
+
+async def test_pipelined_requests_are_answered_in_order(place: Site) -> None:
+    """Requests sent at once are answered one after the other, whatever way each goes."""
+    good = raw(*callback())
+    probe = raw(b"", [], line=b"GET /usps/tracking HTTP/1.1")
+    bad = raw(b"[]", [(b"content-length", b"2")])
+    last = raw(*callback(), CLOSE)
+    received = answers(await place.send(good + probe + bad + good + last))
+    assert [status for status, _ in received] == [200, 200, 400, 200, 200]
+    assert received[1][1] == {"listening": True}
+
+
+async def test_chunked_body(place: Site) -> None:
+    """A chunked callback is as good; its trailers mean nothing."""
+    body, headers = callback()
+    chunks = b"".join(
+        b"%x\r\n%b\r\n" % (len(body[at : at + 99]), body[at : at + 99])
+        for at in range(0, len(body), 99)
+    )
+    chunked = [(b"transfer-encoding", b"chunked"), headers[2]]
+    sent = raw(b"%b0\r\nx-hmac: trailer\r\n\r\n" % chunks, chunked, CLOSE)
+    assert answers(await place.send(sent)) == [RECEIVED]
+
+
+async def test_body_in_pieces(place: Site) -> None:
+    """Headers and body may come in as many packets as they like, in time."""
+    sent = raw(*callback(), CLOSE)
+    pieces = [sent[at : at + 150] for at in range(0, len(sent), 150)]
+    assert answers(await place.send(*pieces, pause=0.001)) == [RECEIVED]
+
+
+async def test_http_1_0_and_continue(place: Site) -> None:
+    """Older clients, and those that ask first, are served."""
+    old = raw(*callback(), line=b"POST /usps/tracking HTTP/1.0")
+    assert answers(await place.send(old)) == [RECEIVED]
+    asking = await place.send(raw(*callback(), b"expect: 100-continue", CLOSE))
+    interim, _, final = asking.partition(b"\r\n\r\n")
+    assert interim == b"HTTP/1.1 100 Continue"
+    assert answers(final) == [RECEIVED]
+
+
+async def test_body_too_large_is_answered_while_it_is_sent(place: Site) -> None:
+    """A client that sends two mebibytes gets its 413, not a reset connection."""
+    size = 2 * 1024 * 1024
+    sent = raw(b"x" * size, [(b"content-length", b"%d" % size)])
+    [(status, refusal)] = answers(await place.send(sent))
+    assert (status, refusal["error"]) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize("garbage", [b"hello\r\n\r\n", b"\x16\x03\x01\x02\x00", b"GET  \r\n\r\n"])
+async def test_what_is_not_http(place: Site, garbage: bytes) -> None:
+    """Answered 400 or closed."""
+    received = await place.send(garbage)
+    assert received == b"" or received.startswith((b"HTTP/1.1 400", b"HTTP/1.1 408"))
+
+
+@pytest.mark.parametrize("filler", [[b"x: %b" % (b"y" * 70_000)], [b"x: y"] * 15_000])
+async def test_headers_too_large(place: Site, filler: list[bytes]) -> None:
+    """One giant header or very many: 400, whether they come at once or in pieces."""
+    sent = raw(*callback(), *filler, CLOSE)
+    assert (await place.send(sent)).startswith(b"HTTP/1.1 400")
+    pieces = [sent[at : at + 20_000] for at in range(0, len(sent), 20_000)]
+    received = await place.send(*pieces, pause=0.001)
+    assert received.startswith(b"HTTP/1.1 400")
+    assert not place.world.kafka.written
+
+
+async def test_url_too_large(place: Site) -> None:
+    """The same for an address that never ends."""
+    line = b"POST /%b HTTP/1.1" % (b"x" * 70_000)
+    assert (await place.send(raw(b"", [], CLOSE, line=line))).startswith(b"HTTP/1.1 400")
+
+
+async def test_headers_that_trickle(place: Site) -> None:
+    """Headers that are not complete in time: 408, and closed."""
+    began = monotonic()
+    [(status, refusal)] = answers(await place.send(b"POST /usps/tracking HTTP/1.1\r\nhost: x"))
+    assert (status, refusal["error"]) == (408, "too_slow")
+    assert 0.2 < monotonic() - began < 2
+    assert place.world.counted("usps_receiver_callbacks_total", outcome="too_slow") == 1
+
+
+async def test_body_that_trickles(place: Site) -> None:
+    """A body that is not complete in time: 408, and closed, announced or chunked."""
+    body, headers = callback()
+    [(status, refusal)] = answers(await place.send(raw(body[:50], headers)))
+    assert (status, refusal["error"]) == (408, "too_slow")
+    chunked = raw(b"5\r\nhello\r\n", [(b"transfer-encoding", b"chunked")])
+    [(status, refusal)] = answers(await place.send(chunked))
+    assert (status, refusal["error"]) == (408, "too_slow")
+
+
+async def test_second_request_that_trickles(place: Site) -> None:
+    """The deadline holds for every request of a kept-alive connection."""
+    sent = raw(*callback())
+    received = await place.send(sent, b"POST /usps", pause=0.1)
+    assert [status for status, _ in answers(received)] == [200, 408]
+
+
+async def test_line_ends_between_requests_are_no_request(place: Site) -> None:
+    """A client that only sends line ends is closed as one that says nothing."""
+    received = await place.send(raw(*callback()), b"\r\n", pause=0.1)
+    assert answers(received) == [RECEIVED]
+
+
+async def test_body_that_nobody_reads(place: Site) -> None:
+    """A client that goes on sending to a path that is not there is closed in time."""
+    sent = raw(b"x", [(b"content-length", b"1000000")], line=b"POST /nowhere HTTP/1.1")
+    [(status, _)] = answers(await place.send(sent))
+    assert status == 404
+
+
+async def test_client_that_leaves(place: Site) -> None:
+    """A client that leaves before its answer costs nothing but the answer."""
+    place.world.kafka.answering = False
+    _, writer = await place.connect()
+    writer.write(raw(*callback()))
+    await eventually(lambda: place.world.kafka.in_flight == 1)
+    writer.close()
+    await writer.wait_closed()
+    place.world.kafka.answer()
+    assert answers(await place.send(raw(*callback(), CLOSE))) == [RECEIVED]
+    assert len(place.world.kafka.written) == 2
+
+
+async def test_ending_finishes_what_was_taken(place: Site) -> None:
+    """A server that is told to end still answers what it has taken."""
+    place.world.kafka.answering = False
+    reader, writer = await place.connect()
+    writer.write(raw(*callback()))
+    await eventually(lambda: place.world.kafka.in_flight == 1)
+    place.server.should_exit = True
+    await asyncio.sleep(0.15)
+    place.world.kafka.answer()
+    assert answers(await asyncio.wait_for(reader.read(), 5)) == [RECEIVED]
+    writer.close()
+
+
+async def test_bug_costs_no_callback() -> None:
+    """An error of ours is answered 503, so that USPS repeats."""
+
+    class Broken:
+        def get(self, _: str) -> None:
+            raise ZeroDivisionError
+
+    async with site() as place:
+        place.world.registry.table = Broken()  # type: ignore[assignment]
+        assert isinstance(place.world.listener, Listener)
+        [(status, refusal)] = answers(await place.send(raw(*callback(), CLOSE)))
+        assert (status, refusal["error"]) == (503, "unavailable")

@@ -1,0 +1,251 @@
+"""The receiver's view of the registry: subscriptions, ids, secrets, and how soon it follows."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pytest
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.structs import TopicPartition
+from prometheus_client import CollectorRegistry
+
+from receiver.registry import RegistryView
+from schemas.metrics import ReceiverMetrics, RegistryMetrics
+from schemas.registry.log import REVISION_KEY
+from schemas.secrets import Secrets
+from schemas.topics import TopicNames
+from tests.receiver.fakes import eventually
+
+NAMES = TopicNames("usps.")
+REGISTRY = TopicPartition(NAMES.registry, 0)
+OBSERVED = TopicPartition(NAMES.observed, 0)
+NEW, OLD = "n" * 32, "o" * 32
+
+
+@dataclass
+class Record:
+    """A record of a topic."""
+
+    offset: int
+    key: bytes
+    value: bytes | None
+
+
+class Topics:
+    """The registry's two topics, and readers of them; a reader fails while `away`."""
+
+    def __init__(self) -> None:
+        self.logs: dict[TopicPartition, list[Record]] = {REGISTRY: [], OBSERVED: []}
+        self.exist = True
+        self.away = False
+        self.revision = 0
+
+    async def find_partitions(self) -> dict[str, int]:
+        """As the admin client lists them."""
+        if self.away:
+            raise KafkaConnectionError
+        return {NAMES.registry: 1, NAMES.observed: 1} if self.exist else {}
+
+    def write(self, partition: TopicPartition, key: str, value: object) -> None:
+        """Appends a record."""
+        log = self.logs[partition]
+        log.append(Record(len(log), key.encode(), orjson.dumps(value) if value else None))
+
+    def apply(self, *subscriptions: dict[str, Any]) -> None:
+        """As `registry apply` does: entities, then the marker."""
+        for subscription in subscriptions:
+            self.write(REGISTRY, f"subscription/{subscription['name']}", subscription)
+        self.revision += 1
+        marker = {"revision": self.revision, "applied_at": "2026-05-14", "applied_by": "test"}
+        self.write(REGISTRY, REVISION_KEY, marker)
+
+    def remove(self, name: str) -> None:
+        """As an apply without it."""
+        self.write(REGISTRY, f"subscription/{name}", None)
+        self.apply()
+
+
+class Reader:
+    """A consumer of the topics."""
+
+    def __init__(self, topics: Topics) -> None:
+        self._topics = topics
+        self._positions: dict[TopicPartition, int] = {}
+
+    async def start(self) -> None:
+        if self._topics.away:
+            raise KafkaConnectionError
+
+    async def stop(self) -> None:
+        self._positions = {}
+
+    def assign(self, partitions: list[TopicPartition]) -> None:
+        self._positions = dict.fromkeys(partitions, 0)
+
+    async def seek_to_beginning(self, *partitions: TopicPartition) -> None:
+        self._positions = dict.fromkeys(partitions, 0)
+
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return {partition: len(self._topics.logs[partition]) for partition in partitions}
+
+    async def position(self, partition: TopicPartition) -> int:
+        return self._positions[partition]
+
+    async def getmany(
+        self, *partitions: TopicPartition, timeout_ms: int
+    ) -> dict[TopicPartition, list[Any]]:
+        await asyncio.sleep(0.002)
+        if self._topics.away:
+            raise KafkaConnectionError
+        fetched: dict[TopicPartition, list[Any]] = {}
+        for partition, position in self._positions.items():
+            fetched[partition] = self._topics.logs[partition][position:]
+            self._positions[partition] = position + len(fetched[partition])
+        return fetched
+
+
+class World:
+    """A view, its topics and its secrets."""
+
+    def __init__(self) -> None:
+        self.topics = Topics()
+        self.files: dict[str, str] = {}
+        self.metrics = CollectorRegistry()
+        self.view = RegistryView(
+            make_reader=lambda: Reader(self.topics),
+            find_partitions=self.topics.find_partitions,
+            topics=NAMES,
+            secrets=Secrets({"NEW": NEW, "OLD": OLD, "SHORT": "x"}, self._read),
+            metrics=ReceiverMetrics(self.metrics),
+            registry_metrics=RegistryMetrics(self.metrics),
+        )
+
+    def _read(self, path: str) -> str:
+        if path not in self.files:
+            raise FileNotFoundError(path)
+        return self.files[path]
+
+    def secrets_of(self, subscription_id: str) -> tuple[bytes, ...] | None:
+        """The secrets under this id, None if there is none."""
+        known = (self.view.table or {}).get(subscription_id)
+        return None if known is None else known.secrets
+
+    async def start(self) -> None:
+        """Follows, and has read all that is there."""
+        self.running = asyncio.create_task(self.view.run())
+        await eventually(lambda: self.view.table is not None)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    """Ended after the test."""
+    one = World()
+    one.running = asyncio.create_task(asyncio.sleep(0))
+    yield one
+    one.running.cancel()
+    await asyncio.wait([one.running])
+
+
+def subscription(name: str = "acme", **fields: Any) -> dict[str, Any]:
+    """A subscription as the registry's topic has it."""
+    return {"name": name, "mid": "912345678", "secrets": ["env:NEW", "env:OLD"], **fields}
+
+
+async def test_subscription_is_found_by_its_declared_id(world: World) -> None:
+    """Newest secret first, as declared; the MID with it."""
+    world.topics.apply(subscription(id="id-1"))
+    await world.start()
+    assert world.secrets_of("id-1") == (NEW.encode(), OLD.encode())
+    assert world.view.table is not None
+    assert world.view.table["id-1"].mid == "912345678"
+    assert world.metrics.get_sample_value("usps_registry_revision") == 1
+
+
+async def test_id_that_usps_gave_is_learnt(world: World) -> None:
+    """Without a declared id it is found as soon as the id was observed, which several await."""
+    world.topics.apply(subscription("one"), subscription("two"))
+    await world.start()
+    assert world.view.table == {}
+    observed = {"subscription_id": "given", "observed_at": "2026-05-14T00:00:00Z"}
+    world.topics.write(OBSERVED, "subscription/two", observed)
+    await eventually(lambda: world.secrets_of("given"))
+    assert world.view.table is not None
+    assert world.view.table["given"].name == "two"
+
+
+async def test_apply_is_followed(world: World) -> None:
+    """A new subscription is known soon, a removed one no more."""
+    world.topics.apply(subscription(id="id-1"))
+    await world.start()
+    world.topics.apply(subscription("beta", id="id-2"))
+    await eventually(lambda: world.secrets_of("id-2"))
+    world.topics.remove("acme")
+    await eventually(lambda: world.secrets_of("id-1") is None)
+
+
+async def test_rotated_file_works_without_restart(world: World) -> None:
+    """A file that changes is in force within two seconds; half-written it is no secret."""
+    world.files["secret"] = f"{OLD}\n"
+    world.topics.apply(subscription(id="id-1", secrets=["file:secret"]))
+    await world.start()
+    assert world.secrets_of("id-1") == (OLD.encode(),)
+    world.files["secret"] = NEW[:10]
+    await eventually(lambda: world.secrets_of("id-1") == (), 2)
+    world.files["secret"] = NEW
+    await eventually(lambda: world.secrets_of("id-1") == (NEW.encode(),), 2)
+
+
+async def test_subscription_without_any_secret_is_known_all_the_same(world: World) -> None:
+    """It is in the table without secrets, and counted; when the file comes it has one."""
+    references = ["env:MISSING", "env:SHORT", "file:late"]
+    world.topics.apply(subscription(id="id-1", secrets=references))
+    await world.start()
+    assert world.secrets_of("id-1") == ()
+    gauge = "usps_receiver_subscriptions_without_secret"
+    assert world.metrics.get_sample_value(gauge) == 1
+    world.files["late"] = NEW
+    await eventually(lambda: world.secrets_of("id-1") == (NEW.encode(),), 2)
+    assert world.metrics.get_sample_value(gauge) == 0
+
+
+async def test_missing_topics_are_named_with_the_remedy(world: World) -> None:
+    """Without its topics it is not ready, says why and what to do."""
+    world.topics.exist = False
+    world.running = asyncio.create_task(world.view.run())
+    await eventually(lambda: NAMES.registry in world.view.readiness()[0])
+    assert "registry apply" in world.view.readiness()[0]
+    world.topics.exist = True
+    await eventually(lambda: not world.view.readiness())
+
+
+async def test_keeps_what_it_has_while_the_broker_is_away(world: World) -> None:
+    """A view that was read once serves on, and reads all again when the broker is back."""
+    world.topics.apply(subscription(id="id-1"))
+    await world.start()
+    world.topics.away = True
+    await asyncio.sleep(0.05)
+    assert world.secrets_of("id-1")
+    assert not world.view.readiness()
+    world.topics.apply(subscription("beta", id="id-2"))
+    world.topics.away = False
+    await eventually(lambda: world.secrets_of("id-2"))
+
+
+async def test_not_ready_before_a_broker_was_reached(world: World) -> None:
+    """A broker away at start is waited for; until then there is no table and a reason."""
+    world.topics.away = True
+    world.running = asyncio.create_task(world.view.run())
+    await eventually(lambda: "cannot be reached" in world.view.readiness()[0])
+    assert world.view.table is None
+    world.topics.away = False
+    await eventually(lambda: not world.view.readiness())
+
+
+async def test_own_header_names_are_used(world: World) -> None:
+    """A subscription's signature scheme may name other headers."""
+    world.topics.apply(subscription(id="id-1", scheme={"headers": ["X-Signature"]}))
+    await world.start()
+    assert world.view.table is not None
+    assert world.view.table["id-1"].scheme.header_names == (b"x-signature",)
