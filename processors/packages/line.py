@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
-from processors.packages.order import RANKS, Known, OrderKey, order_key
+from processors.packages.order import RANKS, Known, order_key
 from processors.packages.stamps import moment
 from schemas.usps.codes import facts_of
 
@@ -73,48 +73,55 @@ def tail_of_past(state: Mapping[str, Any]) -> Tail:
     return Tail(past["piece"], category, rank, past["decided_by"], state["trimmed_through"])
 
 
+def tail_of(state: Mapping[str, Any]) -> Tail | None:
+    """The end of the line as the state itself has it; None if it must be walked."""
+    last_event = state["last_event"]
+    if last_event is None:
+        return None
+    category = state["category"]
+    decided_by = last_event["event_id"]
+    return Tail(state["piece"], category, RANKS[category], decided_by, state["last_event_at"])
+
+
 class Line:
     """Events of one number in order, growing.
 
     Events at or before `trimmed_through` are only remembered: the past stands for them.
     """
 
-    def __init__(self, state: Mapping[str, Any], known: Iterable[Known]) -> None:
-        self.by_id: dict[str, Known] = {one["event_id"]: one for one in known}
-        self.keys: list[OrderKey] = sorted(order_key(one) for one in self.by_id.values())
+    def __init__(self, state: Mapping[str, Any], known: Iterable[Known], *, moved: bool) -> None:
+        """`moved`: the time of order of some is another than in the state."""
+        self.known = sorted(known, key=order_key) if moved else list(known)
         self._through: str = state["trimmed_through"] or ""
         self._past = tail_of_past(state)
-        self.tail = replace(self._past)
-        for key in self.keys:
-            if key[0] > self._through:
-                self.tail.step(self.by_id[key[2]])
+        tail = None if moved else tail_of(state)
+        self.tail = self._walked()[0] if tail is None else tail
 
     def insert(self, known: Known) -> Standing:
         """Takes a new event (its `piece` 0) to its place and says how its piece stands then."""
-        key = order_key(known)
-        self.by_id[known["event_id"]] = known
-        if not self.keys or key > self.keys[-1]:
-            self.keys.append(key)
+        if not self.known or order_key(known) > order_key(self.known[-1]):
+            self.known.append(known)
             self.tail.step(known)
             return Standing(self.tail.piece, self.tail.category)
-        self.keys.insert(bisect(self.keys, key), key)
-        self.tail = replace(self._past)
-        return self._walk(self.tail)[known["event_id"]]
+        self.known.insert(bisect(self.known, order_key(known), key=order_key), known)
+        self.tail, standings = self._walked()
+        return standings[known["event_id"]]
 
     def standings(self) -> dict[str, Standing]:
         """How the piece of each event stands now, by event id."""
-        return self._walk(replace(self._past))
+        return self._walked()[1]
 
-    def _walk(self, tail: Tail) -> dict[str, Standing]:
+    def _walked(self) -> tuple[Tail, dict[str, Standing]]:
         """Steps through all events; the category of each is that at its piece's end."""
+        tail = replace(self._past)
         standings: dict[str, Standing] = {}
         of_piece: list[tuple[str, int]] = []
-        for key in self.keys:
-            if key[0] <= self._through:
+        for known in self.known:
+            if known["ordered_at"] <= self._through:
                 continue
             before = tail.category
-            if tail.step(self.by_id[key[2]]):
+            if tail.step(known):
                 standings |= {one: Standing(piece, before) for one, piece in of_piece}
                 of_piece = []
-            of_piece.append((key[2], tail.piece))
-        return standings | {one: Standing(piece, tail.category) for one, piece in of_piece}
+            of_piece.append((known["event_id"], tail.piece))
+        return tail, standings | {one: Standing(piece, tail.category) for one, piece in of_piece}

@@ -1,11 +1,10 @@
 """What of an update is published: known events with new evidence, then new events, oldest first."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from processors.packages.evidence import Evidence, NamedMids, evidence_of, is_told
+from processors.packages.evidence import Evidence, PieceEvidence, evidence_of, is_told
 from processors.packages.line import Line, Standing
 from processors.packages.order import Known
 from processors.packages.sorting import Sorted
@@ -22,12 +21,12 @@ class Publication:
     new_evidence: bool
 
 
-def better_known(events: Sorted, mids: NamedMids) -> list[tuple[Known, Evidence]]:
+def better_known(events: Sorted, before: PieceEvidence) -> list[tuple[Known, Evidence]]:
     """The known events that this update tells in another way too, by sequence."""
     news: list[tuple[Known, Evidence]] = []
     for event_id in events.again:
         known, stated = events.known[event_id], events.stated[event_id]
-        mid, source = mids.of(stated, known["piece"])
+        mid, source = before.mid_of(stated, known["piece"])
         if not is_told(known["evidence"], stated["channel"], mid):
             evidence = evidence_of(stated, mid, source)
             known = {**known, "evidence": [*known["evidence"], evidence]}
@@ -57,40 +56,50 @@ class Newcomers:
     """Takes the new events of an update in, oldest first."""
 
     def __init__(
-        self, before: Mapping[str, Any], events: Sorted, line: Line, mids: NamedMids
+        self, before: Mapping[str, Any], events: Sorted, line: Line, evidence: PieceEvidence
     ) -> None:
-        known = list(events.known.values())
         self._stated = events.stated
-        self._counts: Counter[str] = events.counts
+        self._counts = events.counts
         self._line = line
-        self._mids = mids
-        self._known = known
+        self._evidence_before = evidence
+        self._before = list(line.known)
+        self._past = before["past"]
         self.sequence: int = before["sequence"]
-        self._seen = {(one["piece"], one["category"]) for one in known}
-        past = before["past"]
-        if past is not None:
-            self._seen |= {(past["piece"], category) for category in past["categories"]}
-        self._newest: dict[int, str] = {}
-        for one in known:
-            piece, at = one["piece"], one["ordered_at"]
-            if at > self._newest.get(piece, ""):
-                self._newest[piece] = at
 
     def take(self, fresh: Known) -> Publication:
         """Gives it sequence and piece, and judges it against what was known before."""
+        counts = self._counts
         standing = self._line.insert(fresh)
         self.sequence += 1
         piece = standing.piece
+        # Last of all it gets its piece: it must not yet count among those of its piece.
+        fresh["variant_of"] = twin_of(fresh, piece, self._before, self._stated)
+        fresh["first_in_category"] = fresh["variant_of"] is None and self._is_first(fresh, piece)
+        fresh["late"] = fresh["ordered_at"] < self._newest(piece)
         fresh["sequence"], fresh["piece"] = self.sequence, piece
-        fresh["late"] = fresh["ordered_at"] < self._newest.get(piece, "")
-        fresh["variant_of"] = twin_of(fresh, self._known, self._stated)
-        what = (piece, fresh["category"])
-        fresh["first_in_category"] = what not in self._seen and fresh["variant_of"] is None
-        self._seen.add(what)
         stated = self._stated[fresh["event_id"]]
-        evidence = evidence_of(stated, *self._mids.of(stated, piece))
+        evidence = evidence_of(stated, *self._evidence_before.mid_of(stated, piece))
         fresh["evidence"] = [evidence]
-        self._counts["new"] += 1
-        self._counts["late"] += fresh["late"]
-        self._counts["variant"] += fresh["variant_of"] is not None
+        counts["new"] += 1
+        if fresh["late"]:
+            counts["late"] += 1
+        if fresh["variant_of"] is not None:
+            counts["variant"] += 1
         return Publication(fresh, evidence, standing, new_evidence=False)
+
+    def _is_first(self, fresh: Known, piece: int) -> bool:
+        """Whether nothing of that category was published of the piece."""
+        category = fresh["category"]
+        for one in self._line.known:
+            if one["category"] == category and one["piece"] == piece:
+                return False
+        past = self._past
+        return past is None or past["piece"] != piece or category not in past["categories"]
+
+    def _newest(self, piece: int) -> str:
+        """The newest time of order that was known of the piece before this update."""
+        for one in reversed(self._before):
+            if one["piece"] == piece:
+                newest: str = one["ordered_at"]
+                return newest
+        return ""

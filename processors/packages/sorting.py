@@ -1,6 +1,6 @@
 """Sorts the events of an update into known ones, new ones, and those too old to be told apart."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,7 +29,7 @@ class Sorted:
     again: list[str] = field(default_factory=list)
     fresh: list[Known] = field(default_factory=list)
     stated: dict[str, Event] = field(default_factory=dict)
-    counts: Counter[str] = field(default_factory=Counter)
+    counts: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
 
 
 def sort_out(before: Mapping[str, Any], update: Mapping[str, Any], received_at: str) -> Sorted:

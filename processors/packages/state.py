@@ -4,25 +4,24 @@ Pure: (state before, update) -> (state after, events to publish, counts). The st
 never changed, so a batch that is aborted leaves nothing behind.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
-from processors.packages.evidence import Evidence, NamedMids, evidence_of_piece, only_mid
+from processors.packages.evidence import PieceEvidence, only_mid
 from processors.packages.expectation import Expectation, newer_expectation
 from processors.packages.line import Line
 from processors.packages.news import Newcomers, Publication, better_known, published_again
 from processors.packages.records import Judged, scan_event
 from processors.packages.sorting import Event, Sorted, sort_out
 from processors.packages.stamps import stamp
-from processors.packages.trim import Due, State, capped, due, trimmed
+from processors.packages.trim import State, capped, is_silent, trimmed
 
 # The state has lists of its own.
 _NO_LISTS: Final = {"evidence": None, "piece_evidence": None}
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Folded:
     """What an update came to.
 
@@ -33,8 +32,8 @@ class Folded:
     """
 
     state: State | None
-    events: Sequence[Event] = ()
-    counts: Counter[str] = field(default_factory=Counter)
+    events: Sequence[Event]
+    counts: Mapping[str, int]
 
 
 def fold(state: State | None, update: Mapping[str, Any]) -> Folded:
@@ -43,24 +42,25 @@ def fold(state: State | None, update: Mapping[str, Any]) -> Folded:
     Raises `KeyError`, `TypeError`, `ValueError` or `AttributeError` for what is no update.
     """
     received_at = stamp(update["received_at"])
-    if state is not None and due(state, received_at) is not Due.NOTHING:
+    if state is not None and is_silent(state, received_at):
         state = trimmed(state)
     before = state or _blank(update)
     events = sort_out(before, update, received_at)
-    mids = NamedMids(before["events"], before["past"])
-    news = better_known(events, mids)
+    evidence = PieceEvidence(before["events"], before["past"])
+    news = better_known(events, evidence)
     expectation = newer_expectation(before, update)
     # An expectation alone begins no state: there is no event yet to hang it on.
     expected = expectation is not None and state is not None
     if not (news or events.fresh or events.bettered or expected):
-        return Folded(None, counts=events.counts)
-    line = Line(before, events.known.values())
+        return Folded(None, (), events.counts)
+    line = Line(before, events.known.values(), moved=events.bettered)
     publications = published_again(news, line)
-    newcomers = Newcomers(before, events, line, mids)
+    newcomers = Newcomers(before, events, line, evidence)
     publications += [newcomers.take(fresh) for fresh in events.fresh]
-    after = _after(before, line, update, expectation)
+    evidence = PieceEvidence(line.known, before["past"])
+    after = _after(before, line, update, evidence) | _expected(before, line, expectation)
     after["sequence"] = after["events_seen"] = newcomers.sequence
-    published = _published(publications, events, after)
+    published = _published(publications, events, after, evidence)
     after["last_event"] = _last_event(before, line, published, events)
     return Folded(capped(after), published, events.counts)
 
@@ -88,54 +88,44 @@ def _blank(update: Mapping[str, Any]) -> State:
     }
 
 
-def _after(
-    before: State, line: Line, update: Mapping[str, Any], expectation: Expectation | None
-) -> State:
-    """The state with all that is in the line now, but for the last event."""
-    known = [line.by_id[event_id] for _, _, event_id in line.keys]
+def _after(before: State, line: Line, update: Mapping[str, Any], evidence: PieceEvidence) -> State:
+    """The state with all that is in the line now, but for what is filled in by others."""
+    known = line.known
     first, last = (known[0]["ordered_at"], known[-1]["ordered_at"]) if known else ("", "")
     piece = max(before["piece"], line.tail.piece)
-    if piece == before["piece"]:
-        date, reported_at = before["expected_delivery"], before["expected_delivery_reported_at"]
-    else:
-        # Another piece under the number has nothing of the former's expectation.
-        date, reported_at = None, None
-    through = before["trimmed_through"]
+    through: str | None = before["trimmed_through"]
     return {
-        "tracking_number": before["tracking_number"],
+        **before,
         "mail_kind": before["mail_kind"] or update["events"][0]["mail_kind"],
         "category": line.tail.category,
-        "last_event": None,
-        "expected_delivery": expectation.date if expectation else date,
-        "expected_delivery_reported_at": expectation.reported_at if expectation else reported_at,
         "first_event_at": before["first_event_at"] if through else first,
-        "events_seen": before["sequence"],
         "event_ids": [one["event_id"] for one in known],
-        "mid": only_mid(evidence_of_piece(piece, known, before["past"])),
+        "mid": only_mid(evidence.of(piece)),
         "updated_at": max(before["updated_at"], update["received_at"], key=stamp),
-        "sequence": before["sequence"],
         "piece": piece,
         "last_event_at": max(last, through or ""),
-        "trimmed_through": through,
-        "past": before["past"],
         "events": known,
     }
 
 
-def _published(publications: Sequence[Publication], events: Sorted, after: State) -> list[Event]:
+def _expected(before: State, line: Line, expectation: Expectation | None) -> dict[str, str | None]:
+    """Another piece under the number has nothing of the former's expectation."""
+    if expectation is None and line.tail.piece <= before["piece"]:
+        return {}
+    date, reported_at = expectation or (None, None)
+    return {"expected_delivery": date, "expected_delivery_reported_at": reported_at}
+
+
+def _published(
+    publications: Sequence[Publication], events: Sorted, after: State, evidence: PieceEvidence
+) -> list[Event]:
     """The records of what is published, in order."""
-    of_piece: dict[int, list[Evidence]] = {}
     records: list[Event] = []
     for one in publications:
         piece = one.known["piece"]
-        if piece not in of_piece:
-            of_piece[piece] = evidence_of_piece(piece, after["events"], after["past"])
+        expected = after["expected_delivery"] if piece == after["piece"] else None
         judged = Judged(
-            one.evidence,
-            one.new_evidence,
-            one.standing.category,
-            after["expected_delivery"] if piece == after["piece"] else None,
-            of_piece[piece],
+            one.evidence, one.new_evidence, one.standing.category, expected, evidence.of(piece)
         )
         records.append(scan_event(events.stated[one.known["event_id"]], one.known, judged))
     return records
@@ -156,8 +146,9 @@ def _last_event(
     for event in published:
         if event["event_id"] == decider:
             return event | _NO_LISTS
-    if decider in events.stated:
-        known = line.by_id[decider]
-        judged = Judged(known["evidence"][0], False, line.tail.category, None, [])
-        return scan_event(events.stated[decider], known, judged) | _NO_LISTS
-    return None
+    stated = events.stated.get(decider or "")
+    if stated is None:
+        return None
+    known = events.known[stated["event_id"]]
+    judged = Judged(known["evidence"][0], False, line.tail.category, None, ())
+    return scan_event(stated, known, judged) | _NO_LISTS

@@ -39,6 +39,12 @@ def due(state: Mapping[str, Any], now: str) -> Due:
     return Due.NOTHING if is_trimmed(state) else Due.TRIM
 
 
+def is_silent(state: Mapping[str, Any], now: str) -> bool:
+    """Whether the events are to be let go of before something new comes."""
+    # Nearly always the month tells; only else it is worth to reckon.
+    return now[:7] > silent_since(state)[:7] and due(state, now) is not Due.NOTHING
+
+
 def due_at(state: Mapping[str, Any]) -> int:
     """When something will be due, in seconds of the epoch."""
     days = FORGET_AFTER_DAYS if is_trimmed(state) else TRIM_AFTER_DAYS

@@ -9,9 +9,12 @@ _DAY: Final = 10
 _MINUTE: Final = 16
 
 
-def twin_of(event: Known, known: Iterable[Known], history: Collection[str]) -> str | None:
+def twin_of(
+    event: Known, piece: int, known: Iterable[Known], history: Collection[str]
+) -> str | None:
     """The id of the one known event that this new one may be a twin of; None if not exactly one.
 
+    `piece`: of the new event; `known`: before it.
     `history`: the ids stated together with it; a feed does not tell one scan twice at a time.
     Twins of other events are no candidates, or a row of ever vaguer ones would hang together.
     """
@@ -19,7 +22,7 @@ def twin_of(event: Known, known: Iterable[Known], history: Collection[str]) -> s
         one["event_id"]
         for one in known
         if one["event_code"] == event["event_code"]
-        and one["piece"] == event["piece"]
+        and one["piece"] == piece
         and one["variant_of"] is None
         and one["event_id"] not in history
         and _may_be_one_scan(one, event)
