@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -29,6 +30,8 @@ _ONCE_PACKAGES: Final = 600
 def main() -> int:
     """0 well (or ended by Ctrl-C), 1 something is wrong and was said, 2 usage."""
     given = _parser().parse_args()
+    # What the client library mutters about a broker that has just started would tear the screen.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     screen = Screen(Console())
     try:
         return asyncio.run(_run(given, screen))

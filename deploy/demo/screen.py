@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
@@ -31,7 +32,6 @@ class Screen:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._live: Live | None = None
-        self._places: list[Place] = []
         self._last: tuple[float, Reading] | None = None
         self._plain_at = 0.0
 
@@ -41,13 +41,11 @@ class Screen:
 
     def begin(self, places: list[Place]) -> None:
         """From now on figures are shown; `places` say where to look further."""
-        self._places = places
+        for place in places:
+            self.say(f"  {place.what}: {place.where}")
         if self._console.is_terminal:
-            self._live = Live(console=self._console, refresh_per_second=4, transient=False)
+            self._live = Live(console=self._console, refresh_per_second=4)
             self._live.start()
-        else:
-            for place in places:
-                self.say(f"{place.what}: {place.where}")
 
     def end(self) -> None:
         """No more figures."""
@@ -61,7 +59,7 @@ class Screen:
         rate = self._rate(now, reading)
         self._last = (now, reading)
         if self._live is not None:
-            self._live.update(_whole(reading, rate, self._places))
+            self._live.update(_whole(reading, rate))
         elif now - self._plain_at >= _PLAIN_EVERY_SECONDS:
             self._plain_at = now
             self.say(_line(reading, rate))
@@ -88,54 +86,45 @@ def _line(reading: Reading, rate: float) -> str:
     )
 
 
-def _whole(reading: Reading, rate: float, places: list[Place]) -> RenderableType:
-    return Group(_callbacks(reading, rate), _merchants(reading), _withheld(reading), _where(places))
+def _whole(reading: Reading, rate: float) -> RenderableType:
+    """Low enough for a terminal of 24 lines."""
+    above = Table.grid(padding=(0, 2))
+    above.add_row(
+        _counts("Answers", "callbacks", reading.answers),
+        _counts("Waiting for", "records", reading.lags),
+        _counts("Allowed, or why not", "events", _decisions(reading)),
+    )
+    return Group(Text(f"{rate:.0f} callbacks/s"), above, _merchants(reading))
 
 
-def _callbacks(reading: Reading, rate: float) -> Table:
-    table = Table(title=f"Callbacks: {rate:.0f}/s", title_justify="left", expand=True)
-    table.add_column("answer")
-    table.add_column("callbacks", justify="right")
-    table.add_column("waiting for")
-    table.add_column("records", justify="right")
-    answers = sorted(reading.answers.items(), key=lambda entry: -entry[1])
-    lags = list(reading.lags.items())
-    for row in range(max(len(answers), len(lags))):
-        left = (answers[row][0], f"{answers[row][1]:,}") if row < len(answers) else ("", "")
-        right = (lags[row][0], f"{lags[row][1]:,}") if row < len(lags) else ("", "")
-        table.add_row(*left, *right)
+def _counts(title: str, unit: str, counts: Mapping[str, int]) -> Table:
+    table = _table(title, unit)
+    for name, count in counts.items():
+        table.add_row(name, f"{count:,}")
     return table
 
 
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column(first, no_wrap=True)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _decisions(reading: Reading) -> dict[str, int]:
+    allowed = {_ALLOWED: reading.decisions.get(_ALLOWED, 0)}
+    return allowed | dict(_reasons(reading))
+
+
 def _merchants(reading: Reading) -> Table:
-    table = Table(title="What merchants got", title_justify="left", expand=True)
-    for name in ("destination", "accepted", "filtered", "other", "from callback to merchant"):
-        table.add_column(name, justify="left" if name == "destination" else "right")
+    table = _table("Merchants got", "accepted", "filtered", "other", "from callback to merchant")
     for destination in sorted({*reading.deliveries, *reading.merchants}):
         counts = dict(reading.deliveries.get(destination, {}))
         accepted, filtered = counts.pop(_ACCEPTED, 0), counts.pop("filtered", 0)
         others = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
         latency = _latency(reading.merchants.get(destination, {}))
         table.add_row(destination, f"{accepted:,}", f"{filtered:,}", others or "0", latency)
-    return table
-
-
-def _withheld(reading: Reading) -> Table:
-    table = Table(title="Decisions of the router", title_justify="left", expand=True)
-    table.add_column("decision")
-    table.add_column("events and parties", justify="right")
-    table.add_row(_ALLOWED, f"{reading.decisions.get(_ALLOWED, 0):,}")
-    for reason, count in _reasons(reading):
-        table.add_row(f"withheld: {reason}", f"{count:,}")
-    return table
-
-
-def _where(places: list[Place]) -> Table:
-    table = Table(title="Where to look (Ctrl-C ends)", title_justify="left", expand=True)
-    table.add_column("what")
-    table.add_column("where", overflow="fold")
-    for place in places:
-        table.add_row(place.what, place.where)
     return table
 
 

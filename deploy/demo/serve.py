@@ -17,7 +17,7 @@ async def serve(layout: Layout, load: Load, screen: Screen, asked: asyncio.Event
     try:
         async with staged(layout, None, screen, asked) as stage:
             await stage.troupe.add(stage.programs.simulator(load))
-            screen.say(f"Simulated USPS: {load.rate:g} callbacks/s, seed {load.seed}")
+            screen.say(f"Simulated USPS: {load.rate:g} callbacks/s, seed {load.seed}. Ctrl-C ends.")
             screen.begin(places_of(stage))
             await stage.troupe.unless_ended(_show_for_ever(stage))
     except Stopped:
