@@ -14,6 +14,7 @@ from rich.text import Text
 from deploy.demo.metrics import Reading
 
 _PLAIN_EVERY_SECONDS: Final = 5.0
+_FIGURE_WIDTH: Final = 7
 _ALLOWED: Final = "allowed"
 _ACCEPTED: Final = "accepted"
 
@@ -88,17 +89,17 @@ def _line(reading: Reading, rate: float) -> str:
 
 def _whole(reading: Reading, rate: float) -> RenderableType:
     """Low enough for a terminal of 24 lines."""
-    above = Table.grid(padding=(0, 2))
+    above = Table.grid()
     above.add_row(
-        _counts("Answers", "callbacks", reading.answers),
-        _counts("Waiting for", "records", reading.lags),
-        _counts("Allowed, or why not", "events", _decisions(reading)),
+        _counts("Callbacks answered", reading.answers),
+        _counts("Waiting for", reading.lags),
+        _counts("Events allowed, or not", _decisions(reading)),
     )
     return Group(Text(f"{rate:.0f} callbacks/s"), above, _merchants(reading))
 
 
-def _counts(title: str, unit: str, counts: Mapping[str, int]) -> Table:
-    table = _table(title, unit)
+def _counts(title: str, counts: Mapping[str, int]) -> Table:
+    table = _table(title, "")
     for name, count in counts.items():
         table.add_row(name, f"{count:,}")
     return table
@@ -108,7 +109,7 @@ def _table(first: str, *others: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column(first, no_wrap=True)
     for name in others:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True, min_width=_FIGURE_WIDTH)
     return table
 
 
