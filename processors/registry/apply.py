@@ -5,6 +5,7 @@ import getpass
 import os
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from processors.registry.in_force import InForce, read_in_force
 from processors.registry.load import Loaded
 from processors.registry.plan import Plan, compare
 from processors.registry.starts import begin, ended, to_begin
+from processors.registry.visible import until_readable
 from processors.registry.write import Revision, applier, write
 from processors.topics import TopicReport, check_topics, ensure_topics
 from schemas.clock import Clock, rfc3339
@@ -109,6 +111,8 @@ async def _commit(
         marker = _next_marker(in_force, now)
         gone = dict.fromkeys(ended(plan, in_force))
         await write(producer, names, Revision(marker, plan.changes, {**gone, **starts}))
+    with suppress(TimeoutError):  # committed it is; readers see it when the broker is ready
+        await until_readable(kafka, (names.registry, names.registry_history, names.observed))
     return replace(applied, revision=marker.revision, starts=starts)
 
 

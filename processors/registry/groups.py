@@ -47,7 +47,9 @@ class Groups:
         """Disconnects."""
         await self._client.close()
 
-    async def begin_at(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
+    async def begin_at(
+        self, group: str, topic: str, offsets: Mapping[int, int], seconds: float = LEAVE_SECONDS
+    ) -> None:
         """Sets where the group reads next. Raises `GroupInUse` if it has members."""
         positions = [(partition, offset, "") for partition, offset in offsets.items()]
         request = OffsetCommitRequest(
@@ -57,7 +59,7 @@ class Groups:
             OffsetCommitRequest.DEFAULT_RETENTION_TIME,
             [(topic, positions)],
         )
-        await self._ask(group, request, _commit_codes, LEAVE_SECONDS)
+        await self._ask(group, request, _commit_codes, seconds)
 
     async def delete(self, group: str, seconds: float = LEAVE_SECONDS) -> None:
         """Deletes a group, if there is one, once its members have left. Raises `GroupInUse`."""
