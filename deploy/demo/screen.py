@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, zip_longest
 from typing import Any, Final
 
 from rich import box
@@ -14,7 +15,7 @@ from rich.text import Text
 from deploy.demo.metrics import Reading
 
 _PLAIN_EVERY_SECONDS: Final = 5.0
-_FIGURE_WIDTH: Final = 7
+_WORDS: Final = frozenset({"Answered", "Waiting for", "Allowed, or why not", "Merchants got"})
 _ALLOWED: Final = "allowed"
 _ACCEPTED: Final = "accepted"
 
@@ -89,27 +90,27 @@ def _line(reading: Reading, rate: float) -> str:
 
 def _whole(reading: Reading, rate: float) -> RenderableType:
     """Low enough for a terminal of 24 lines."""
-    above = Table.grid()
-    above.add_row(
-        _counts("Callbacks answered", reading.answers),
-        _counts("Waiting for", reading.lags),
-        _counts("Events allowed, or not", _decisions(reading)),
-    )
-    return Group(Text(f"{rate:.0f} callbacks/s"), above, _merchants(reading))
+    return Group(Text(f"{rate:.0f} callbacks/s"), _counts(reading), _merchants(reading))
 
 
-def _counts(title: str, counts: Mapping[str, int]) -> Table:
-    table = _table(title, "")
-    for name, count in counts.items():
-        table.add_row(name, f"{count:,}")
+def _counts(reading: Reading) -> Table:
+    """Three lists side by side: what was answered, what waits, what was decided."""
+    lists = (reading.answers, reading.lags, _decisions(reading))
+    table = _table("Answered", "", "Waiting for", "", "Allowed, or why not", "")
+    for row in zip_longest(*(counts.items() for counts in lists), fillvalue=("", None)):
+        cells = ((name, "" if count is None else f"{count:,}") for name, count in row)
+        table.add_row(*chain.from_iterable(cells))
     return table
 
 
-def _table(first: str, *others: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column(first, no_wrap=True)
-    for name in others:
-        table.add_column(name, justify="right", no_wrap=True, min_width=_FIGURE_WIDTH)
+def _table(*columns: str) -> Table:
+    """The figures' columns are not cut before the others are."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+    for column in columns:
+        words = column in _WORDS
+        table.add_column(
+            column, justify="left" if words else "right", no_wrap=not words, overflow="fold"
+        )
     return table
 
 
