@@ -31,7 +31,7 @@ class Broker:
         producer: The one to use; None while there is none.
         partitions: Partitions by topic. Read once: a piece must stay where it is.
         suspected: The broker did not answer lately.
-        on_started, on_lost: Called with every new producer, and when it is given up.
+        on_started, on_lost: Called with every new producer, and after it was given up and closed.
     """
 
     def __init__(
@@ -81,7 +81,6 @@ class Broker:
         log.warning("producer_given_up", reason=why)
         self.producer = None
         self._worn_out.set()
-        self.on_lost()
 
     async def run(self) -> None:
         """Keeps a producer at hand until cancelled; then closes it."""
@@ -108,7 +107,9 @@ class Broker:
             await self._worn_out.wait()
         finally:
             self.producer = None
+            # What it has in flight may still land, which spares a repeat.
             await producer.close()
+            self.on_lost()
 
     async def _build(self) -> Producer:
         while True:
