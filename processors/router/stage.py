@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from aiokafka.structs import ConsumerRecord
 
@@ -10,7 +10,6 @@ from processors.consume import OutRecord
 from processors.consume.dead_letters import dead_letter_for, dead_letter_of
 from processors.router.events import read_event
 from processors.router.judge import Judgement, judge
-from processors.router.merchant_writer import MerchantWriter
 from processors.router.records import (
     MerchantRecord,
     Ruling,
@@ -29,6 +28,13 @@ ALLOWED: Final = "allowed"
 DEAD_LETTERED: Final = "dead_lettered"
 
 
+class Writer(Protocol):
+    """Where merchants' records go; `processors.router.merchant_writer` has the real one."""
+
+    async def write(self, records: Sequence[MerchantRecord]) -> Sequence[MerchantRecord]:
+        """Returns when the brokers have them, with those that are too large for them."""
+
+
 class RouterStage:
     """A `Stage` of `processors.consume`."""
 
@@ -36,7 +42,7 @@ class RouterStage:
         self,
         names: TopicNames,
         registry: Callable[[], Registry],
-        writer: MerchantWriter,
+        writer: Writer,
         clock: Clock,
         metrics: RouterMetrics,
     ) -> None:
