@@ -13,6 +13,7 @@ from processors.ledger.books import Books
 from processors.ledger.draw_up import Bookkeeper
 from processors.ledger.equations import equations_of
 from processors.ledger.fold import Range
+from processors.ledger.read import READER_OPTIONS
 from processors.ledger.statement import in_flight
 from schemas.follow import RegistryFollower
 from schemas.registry.index import Registry
@@ -29,7 +30,7 @@ async def settle(stage: Stage) -> tuple[Books, Registry]:
     deadline = asyncio.get_running_loop().time() + SETTLE_SECONDS
     async with (
         administration(stage.kafka) as admin,
-        AIOKafkaConsumer(**stage.kafka.reader()) as reader,
+        AIOKafkaConsumer(**{**stage.kafka.reader(), **READER_OPTIONS}) as reader,
     ):
         log = RegistryLog()
         await RegistryFollower(reader, stage.settings.topics, log).catch_up()

@@ -17,6 +17,7 @@ from processors.ledger.draw_up import Bookkeeper
 from processors.ledger.equations import Equation, equations_of, still_wrong
 from processors.ledger.fold import Range
 from processors.ledger.positions import partitions_of
+from processors.ledger.read import READER_OPTIONS
 from processors.ledger.statement import document, lines
 from processors.program import Tools
 from schemas.clock import rfc3339
@@ -93,7 +94,7 @@ async def _draw_up(tools: Tools, asked: Range, answered: set[Id] | None) -> dict
     names = tools.settings.topics
     async with administration(tools.kafka) as admin:
         await partitions_of(admin, [names.registry, names.observed])
-        reader = AIOKafkaConsumer(**tools.kafka.reader())
+        reader = AIOKafkaConsumer(**{**tools.kafka.reader(), **READER_OPTIONS})
         await reader.start()
         try:
             registry_log = RegistryLog()

@@ -9,6 +9,8 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from schemas.errors import OperatorError
 
+# Topic after topic is read: each change waits for what was asked of the one before.
+READER_OPTIONS: Final[Mapping[str, int]] = {"fetch_max_wait_ms": 10}
 _AT_ONCE: Final = 2_000
 _POLL_MS: Final = 200
 _SILENCE_SECONDS: Final = 60.0
