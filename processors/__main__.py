@@ -3,51 +3,36 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from processors.commands import COMMANDS
 from processors.program import Tools
-from schemas.errors import ScanwireError
+from schemas.command_line import command_parser, run_command
 from schemas.kafka import KafkaOptions
-from schemas.logs import configure_logging
 from schemas.secrets import Secrets
-from schemas.settings import Settings, describe
-
-EXIT_FAILED = 1
+from schemas.settings import Settings
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Every command; each sets `run`."""
-    settings = "\n".join(
-        f"  {name} ({default})\n      {text}" for name, default, text in describe()
+    return command_parser(
+        "scanwire-processors",
+        "Scan events: what is new, who may see it, and where it goes.",
+        COMMANDS,
     )
-    parser = argparse.ArgumentParser(
-        prog="scanwire-processors",
-        description="Scan events: what is new, who may see it, and where it goes.",
-        epilog=f"settings, from the environment:\n{settings}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add_to in COMMANDS:
-        add_to(commands)
-    return parser
+
+
+def _run(arguments: argparse.Namespace, settings: Settings, secrets: Secrets) -> int:
+    tools = Tools(settings, secrets, KafkaOptions.of(settings, secrets))
+    code: int = arguments.run(arguments, tools)
+    return code
 
 
 def main() -> int:
-    """The console script. Exit codes: 0 well, 1 refused or failed, 2 usage."""
-    arguments = build_parser().parse_args()
-    run: Callable[[argparse.Namespace, Tools], int] = arguments.run
-    try:
-        settings = Settings.from_environ(os.environ)
-        configure_logging(settings.log_level, settings.log_format)
-        secrets = Secrets(os.environ, lambda path: Path(path).read_text(encoding="utf-8"))
-        return run(arguments, Tools(settings, secrets, KafkaOptions.of(settings, secrets)))
-    except ScanwireError as error:
-        print(error.detail, file=sys.stderr)  # noqa: T201 -- the operator reads stderr
-        return EXIT_FAILED
-    except BrokenPipeError:
-        return EXIT_FAILED
+    """The console script; the only place that touches the environment."""
+    return run_command(
+        build_parser(), os.environ, lambda path: Path(path).read_text(encoding="utf-8"), _run
+    )
 
 
 if __name__ == "__main__":

@@ -5,16 +5,14 @@ function of the parsed arguments, the settings and the secrets that returns the 
 """
 
 import argparse
-from collections.abc import Callable
 from typing import Any
 
 from receiver import check, server
 from receiver.program import Tools
 from receiver.simulator import command as simulator
+from schemas.command_line import AddTo
 from schemas.secrets import Secrets
 from schemas.settings import Settings
-
-AddTo = Callable[[Any], None]
 
 
 def add_serve(commands: Any) -> None:  # noqa: ANN401 -- argparse's own type is private

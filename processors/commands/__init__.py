@@ -4,9 +4,6 @@ A module has `add_to(commands)`, which adds its parser and sets the default `run
 of the parsed arguments and the `Tools` that returns the exit code.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 from processors.commands import (
     check,
     destinations,
@@ -17,8 +14,8 @@ from processors.commands import (
     sinks,
     topics,
 )
+from schemas.command_line import AddTo
 
-AddTo = Callable[[Any], None]
 COMMANDS: tuple[AddTo, ...] = (
     check.add_to,
     registry.add_to,
