@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import structlog
 import uvicorn
@@ -46,6 +46,14 @@ class Service(Protocol):
         """What stands in the way of work, a sentence each; empty: ready."""
 
 
+@runtime_checkable
+class TakesNotes(Protocol):
+    """A service of which a part may be in trouble while it is ready."""
+
+    def notes(self) -> Sequence[str]:
+        """What is wrong, a sentence each; told at `/health/ready`."""
+
+
 async def run_service(service: Service, tools: Tools, name: str, default_admin_port: int) -> None:
     """Runs the work beside its admin port until SIGTERM or SIGINT, then lets it finish."""
     loop = asyncio.get_running_loop()
@@ -69,7 +77,8 @@ class _AdminServer(uvicorn.Server):
     """uvicorn on the admin port; signals are the program's."""
 
     def __init__(self, service: Service, tools: Tools) -> None:
-        app = create_admin_app(service.readiness, tools.metrics)
+        notes = service.notes if isinstance(service, TakesNotes) else tuple
+        app = create_admin_app(service.readiness, tools.metrics, notes)
         super().__init__(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
 
     @contextmanager

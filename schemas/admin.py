@@ -14,15 +14,21 @@ from starlette.routing import Route
 Readiness = Callable[[], Sequence[str]]
 
 
-def create_admin_app(readiness: Readiness, metrics: CollectorRegistry) -> Starlette:
-    """`/health/live`, `/health/ready` (503 with reasons until ready) and `/metrics`."""
+def create_admin_app(
+    readiness: Readiness, metrics: CollectorRegistry, notes: Readiness = tuple
+) -> Starlette:
+    """`/health/live`, `/health/ready` (503 with reasons until ready) and `/metrics`.
+
+    `notes`: what is wrong but does not stand in the way, told beside the reasons.
+    """
 
     async def live(_: Request) -> Response:
         return _json({"live": True})
 
     async def ready(_: Request) -> Response:
         reasons = list(readiness())
-        return _json({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+        told = {"ready": not reasons, "reasons": reasons, "notes": list(notes())}
+        return _json(told, 503 if reasons else 200)
 
     async def exposition(_: Request) -> Response:
         return Response(generate_latest(metrics), media_type=CONTENT_TYPE_LATEST)

@@ -185,6 +185,11 @@ async def until(condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS
         await asyncio.sleep(0.02)
 
 
+def ids(events: list[dict[str, Any]]) -> set[str]:
+    """Their event ids."""
+    return {event["event_id"] for event in events}
+
+
 def numbered(count: int, each: int = 1, merchant: str = "acme") -> list[dict[str, Any]]:
     """Events of `count` numbers, `each` per number, interleaved."""
     return [
@@ -205,6 +210,7 @@ async def opened_floor(broker: LocalBroker, prefix: str, directory: Path) -> Asy
         "SCANWIRE_TOPIC_PREFIX": prefix,
         "SCANWIRE_TOPIC_PARTITIONS": str(PARTITIONS),
         "SCANWIRE_SINK_RETRY_SECONDS": "0.2,0.4",
+        "SCANWIRE_ADMIN_PORT": "0",
     }
     floor = Floor(broker, TopicNames(prefix), directory, environ, port)
     app = web.Application()

@@ -14,9 +14,9 @@ from tests.processors.deliver.fakes import (
     REFUSED,
     UNAVAILABLE,
     FakeSink,
-    World,
     scan_event,
 )
+from tests.processors.deliver.world import World
 
 RESULTS = [
     ACCEPTED,
