@@ -8,13 +8,15 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from processors.consume.errors import BROKER_TROUBLE, TOO_LARGE
+from processors.consume.write import RECORD_OVERHEAD_BYTES, SizeLimits
 from processors.router.merchant_topics import announce, found_topics
 from processors.router.records import MerchantRecord
 from schemas.errors import Interrupted
@@ -22,18 +24,17 @@ from schemas.kafka import KafkaOptions
 from schemas.partitions import partition_of
 
 log = structlog.get_logger(__name__)
-# Kafka's usual limit for a batch is 1 MiB; a record beside key and value takes some more.
-BATCH_BYTES: Final = 768 * 1024
-RECORD_OVERHEAD_BYTES: Final = 600
 WRITE_SECONDS: Final = 20.0
 START_SECONDS: Final = 30.0
 CLOSE_SECONDS: Final = 3.0
 
 
-class _Batch(NamedTuple):
+@dataclass(slots=True)
+class _Batch:
     topic: str
     partition: int
     records: list[MerchantRecord]
+    size: int
 
 
 class MerchantWriter:
@@ -45,6 +46,7 @@ class MerchantWriter:
         self._producer: AIOKafkaProducer | None = None
         self._renewing = asyncio.Lock()
         self._partitions: dict[str, int] = {}
+        self._limits = SizeLimits()
 
     async def learn(self, merchants: Iterable[str]) -> None:
         """Looks for these merchants' topics and announces those that exist."""
@@ -59,17 +61,20 @@ class MerchantWriter:
 
         Raises:
             KafkaError, TimeoutError: some may be written, some not.
-            Interrupted: a merchant's topic does not exist yet.
+            Interrupted: a merchant's topic does not exist yet, or a batch was too large; the
+                next attempt does it differently.
         """
         if not records:
             return ()
         producer = await self._usable({record.merchant for record in records})
+        too_large = [record for record in records if not self._takes(record)]
         try:
             async with asyncio.timeout(WRITE_SECONDS):
-                return await self._send(producer, self._batches(records))
-        except BROKER_TROUBLE:
+                await self._send(producer, self._batches(filter(self._takes, records)))
+        except (*BROKER_TROUBLE, Interrupted):
             await self._discard(producer)
             raise
+        return too_large
 
     async def close(self) -> None:
         """Ends the producer, in bounded time."""
@@ -106,26 +111,26 @@ class MerchantWriter:
         if self._producer is not None:
             await announce(self._producer, self._partitions)
 
-    def _batches(self, records: Sequence[MerchantRecord]) -> list[_Batch]:
+    def _takes(self, record: MerchantRecord) -> bool:
+        return self._limits.takes(self._names.merchant(record.merchant), _size(record))
+
+    def _batches(self, records: Iterable[MerchantRecord]) -> list[_Batch]:
         """In the order of the records per partition; none larger than a broker takes."""
         full: list[_Batch] = []
-        growing: dict[tuple[str, int], tuple[_Batch, int]] = {}
+        growing: dict[tuple[str, int], _Batch] = {}
         for record in records:
-            topic = self._names.merchant(record.merchant)
+            topic, size = self._names.merchant(record.merchant), _size(record)
             partition = partition_of(record.key, self._partitions[topic])
-            batch, size = growing.get((topic, partition), (None, 0))
-            size += len(record.value) + RECORD_OVERHEAD_BYTES
-            if batch is None or size > BATCH_BYTES:
+            batch = growing.get((topic, partition))
+            if batch is None or batch.size + size > self._limits.batch_bytes(topic):
                 if batch is not None:
                     full.append(batch)
-                batch, size = _Batch(topic, partition, []), len(record.value)
+                batch = growing[topic, partition] = _Batch(topic, partition, [], 0)
             batch.records.append(record)
-            growing[topic, partition] = batch, size
-        return full + [batch for batch, _ in growing.values()]
+            batch.size += size
+        return full + list(growing.values())
 
-    async def _send(
-        self, producer: AIOKafkaProducer, batches: Sequence[_Batch]
-    ) -> Sequence[MerchantRecord]:
+    async def _send(self, producer: AIOKafkaProducer, batches: Sequence[_Batch]) -> None:
         sent: list[asyncio.Future[Any]] = []
         for batch in batches:
             builder = _built(producer, batch)
@@ -133,33 +138,34 @@ class MerchantWriter:
             future.add_done_callback(_retrieved)
             sent.append(future)
         results = await asyncio.gather(*sent, return_exceptions=True)
-        refused = []
-        for batch, result in zip(batches, results, strict=True):
-            if isinstance(result, TOO_LARGE):
-                refused.append(batch)
-            elif isinstance(result, BaseException):
+        self._learn_sizes(batches, results)
+        for result in results:
+            if isinstance(result, BaseException):
                 raise result
-        return await self._singly(producer, refused)
 
-    async def _singly(
-        self, producer: AIOKafkaProducer, refused: Sequence[_Batch]
-    ) -> Sequence[MerchantRecord]:
-        """Records of refused batches one by one; those that are too large alone are returned."""
-        too_large: list[MerchantRecord] = []
+    def _learn_sizes(self, batches: Sequence[_Batch], results: Sequence[Any]) -> None:
+        """A refused batch leaves a gap in the producer's sequence: it can write no more."""
+        refused = [
+            batch
+            for batch, result in zip(batches, results, strict=True)
+            if isinstance(result, TOO_LARGE)
+        ]
         for batch in refused:
-            if len(batch.records) == 1:
-                log.error("merchant_record_too_large", topic=batch.topic)
-                too_large.append(batch.records[0])
-                continue
-            for record in batch.records:
-                too_large += await self._send(producer, [batch._replace(records=[record])])
-        return too_large
+            log.error("merchant_records_too_large", topic=batch.topic, records=len(batch.records))
+            self._limits.learn(batch.topic, batch.size, len(batch.records))
+        if refused:
+            raise Interrupted("record_too_large")
 
     async def _discard(self, producer: AIOKafkaProducer) -> None:
         """Some of aiokafka's errors leave a producer that never works again."""
         if self._producer is producer:
             self._producer = None
         await _end(producer)
+
+
+def _size(record: MerchantRecord) -> int:
+    """Bytes it takes in a batch, about."""
+    return len(record.value) + len(record.key) + RECORD_OVERHEAD_BYTES
 
 
 def _built(producer: AIOKafkaProducer, batch: _Batch) -> Any:  # noqa: ANN401 -- aiokafka's
