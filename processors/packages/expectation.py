@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from processors.packages.stamps import stamp
+from processors.packages.stamps import checked_stamp
 
 # The date USPS expects first, then the one it computed, then what the product guarantees.
 _FIELDS: Final = ("expected_delivery_date", "predicted_delivery_date", "guaranteed_delivery_date")
@@ -37,5 +37,5 @@ def _stated(update: Mapping[str, Any]) -> Expectation | None:
         found = _DATE.match(value) if isinstance(value, str) else None
         if found:
             reported_at = update["reported_at"] or update["received_at"]
-            return Expectation(found.group(), stamp(reported_at))
+            return Expectation(found.group(), checked_stamp(reported_at))
     return None

@@ -35,7 +35,7 @@ class Sorted:
 def sort_out(before: Mapping[str, Any], update: Mapping[str, Any], received_at: str) -> Sorted:
     """`received_at`: of the update, as a stamp. Raises `ValueError` for an event that is none."""
     found = Sorted({one["event_id"]: one for one in before["events"]})
-    through: str = before["trimmed_through"] or ""
+    number, through = before["tracking_number"], before["trimmed_through"] or ""
     for event in update["events"]:
         event_id = event["event_id"]
         if event_id in found.stated:
@@ -43,6 +43,8 @@ def sort_out(before: Mapping[str, Any], update: Mapping[str, Any], received_at: 
         elif event_id in found.known:
             _meet_again(found, event, received_at)
         else:
+            if event["tracking_number"] != number:
+                raise ValueError("an event of another number")
             _meet(found, event, received_at, through)
     found.fresh.sort(key=order_key)
     return found

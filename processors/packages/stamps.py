@@ -1,10 +1,21 @@
 """Instants as text of one width, so that they compare as text: `2026-01-02T03:04:05.678Z`."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z\Z", re.ASCII)
 _SECONDS: Final = 19
 _WITHOUT_FRACTION: Final = 20
+
+
+def checked_stamp(instant: str) -> str:
+    """The stamp of what should be an instant of a record of ours. Raises `ValueError`."""
+    if _INSTANT.match(instant) is None:
+        raise ValueError("not an instant")
+    found = stamp(instant)
+    moment(found)
+    return found
 
 
 def stamp(instant: str) -> str:

@@ -14,7 +14,7 @@ from processors.packages.line import Line
 from processors.packages.news import Newcomers, Publication, better_known, published_again
 from processors.packages.records import Judged, scan_event
 from processors.packages.sorting import Event, Sorted, sort_out
-from processors.packages.stamps import stamp
+from processors.packages.stamps import checked_stamp, stamp
 from processors.packages.trim import State, capped, is_silent, trimmed
 
 # The state has lists of its own.
@@ -41,7 +41,7 @@ def fold(state: State | None, update: Mapping[str, Any]) -> Folded:
 
     Raises `KeyError`, `TypeError`, `ValueError` or `AttributeError` for what is no update.
     """
-    received_at = stamp(update["received_at"])
+    received_at = checked_stamp(update["received_at"])
     if state is not None and is_silent(state, received_at):
         state = trimmed(state)
     before = state or _blank(update)

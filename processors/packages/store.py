@@ -23,7 +23,7 @@ from schemas.errors import Interrupted, OperatorError
 log = structlog.get_logger(__name__)
 FIRST_MAP_BYTES: Final = 256 * 1024 * 1024
 # Held in memory per partition at most, before the next batch has to wait for the disk.
-MAX_UNWRITTEN_BYTES: Final = 32 * 1024 * 1024
+MAX_UNWRITTEN_BYTES: Final = 8 * 1024 * 1024
 _STATES: Final = b"states"
 _ABOUT: Final = b"about"
 _MARK: Final = b"mark"
@@ -61,8 +61,9 @@ class StateStore:
     Used by one task of one process; the directory is locked against others.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, first_map_bytes: int = FIRST_MAP_BYTES) -> None:
         self._directory = directory
+        self._first_map_bytes = first_map_bytes
         self._lock: IO[str] | None = None
         self._environment: Any = None
         self._unwritten: dict[bytes, bytes | None] = {}
@@ -209,7 +210,7 @@ class StateStore:
                 transaction.put(_MARK, orjson.dumps(asdict(mark)), db=self._about)
 
     def _open(self) -> None:
-        size = max(FIRST_MAP_BYTES, _size_of(self._directory / "data.mdb"))
+        size = max(self._first_map_bytes, _size_of(self._directory / "data.mdb"))
         self._environment = lmdb.open(
             str(self._directory), map_size=size, max_dbs=2, readahead=False, max_spare_txns=2
         )

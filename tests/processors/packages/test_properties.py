@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 from processors.packages.line import Line
 from processors.packages.stage import _NO_UPDATE
 from processors.packages.state import fold
+from schemas.event import ScanEvent
+from schemas.package import PackageState
 from tests.processors.packages.story import MID, OTHER_MID, Scan, Story, Update, scan, told, update
 
 CODES = ["GX", "MA", "03", "10", "07", "OF", "01", "02", "NT", "DX", "GC", "ZZ", "09"]
+AT = "2026-01-02T10:00:00.000Z"
 CHANNELS = ["webhook", "scan_event_extract", "api"]
 
 
@@ -111,14 +114,21 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(st.data())
 def test_what_is_no_update_is_refused_in_one_way(data: st.DataObject) -> None:
-    """A field of any other kind is taken or refused, never a surprise."""
-    broken = update(scan("03", "2026-01-01T10:00"), scan("10", "2026-01-01T11:00"))
-    target = data.draw(st.sampled_from([broken, broken["events"][0], broken["package"]]))
+    """A field of any other kind is refused like any other, or what comes of it is valid."""
+    expected = {"expected_delivery_date": "2026-01-09"}
+    broken = update(
+        scan("03", "2026-01-01T10:00"), scan("NT"), expected=expected, reported_at=AT, at=AT
+    )
+    target = data.draw(st.sampled_from([broken, broken, broken["events"][0], broken["package"]]))
     target[data.draw(st.sampled_from(sorted(target)))] = data.draw(JSON)
     try:
-        fold(None, broken)
+        folded = fold(None, broken)
     except _NO_UPDATE:
         return
+    if folded.state is not None:
+        PackageState.model_validate(folded.state)
+    for event in folded.events:
+        ScanEvent.model_validate(event)
