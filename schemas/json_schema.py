@@ -16,6 +16,16 @@ from pydantic import BaseModel
 from schemas.event import ScanEvent
 from schemas.package import PackageState
 from schemas.records import DeadLetter, Decision, Delivery, Quarantined, WithheldRecord
+from schemas.registry.destinations import DestinationRecord
+from schemas.registry.entities import (
+    Grant,
+    Merchant,
+    MerchantAccessToken,
+    MidOwnership,
+    Subscription,
+    UspsAccount,
+)
+from schemas.registry.history import RegistryHistory
 from schemas.registry.log import RevisionMarker
 from schemas.registry.observed import (
     ObservedDisabled,
@@ -34,7 +44,15 @@ RECORDS: Final[Mapping[str, type[BaseModel]]] = {
     "dead_letter": DeadLetter,
     "decision": Decision,
     "delivery": Delivery,
+    "registry_usps_account": UspsAccount,
+    "registry_merchant": Merchant,
+    "registry_mid": MidOwnership,
+    "registry_merchant_access_token": MerchantAccessToken,
+    "registry_grant": Grant,
+    "registry_subscription": Subscription,
+    "registry_destination": DestinationRecord,
     "registry_revision": RevisionMarker,
+    "registry_history": RegistryHistory,
     "observed_subscription": ObservedSubscription,
     "observed_disabled": ObservedDisabled,
     "observed_token": ObservedToken,

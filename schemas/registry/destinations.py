@@ -3,7 +3,7 @@
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, StringConstraints, TypeAdapter, model_validator
+from pydantic import Field, RootModel, StringConstraints, TypeAdapter, model_validator
 
 from schemas.event import EventCategory
 from schemas.registry.entities import Entity, Identifier, SecretReference, Text
@@ -88,6 +88,12 @@ class ObjectStoreDestination(DestinationBase):
 
 
 Destination = HttpDestination | KafkaDestination | PostgresDestination | ObjectStoreDestination
+
+
+class DestinationRecord(RootModel[Annotated[Destination, Field(discriminator="kind")]]):
+    """A destination on `usps.registry.v1`."""
+
+
 _ADAPTER: TypeAdapter[Destination] = TypeAdapter(
     Annotated[Destination, Field(discriminator="kind")]
 )

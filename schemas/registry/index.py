@@ -58,8 +58,8 @@ class Registry:
             index.setdefault(key, {})[entity.entity_id] = entity
 
     def remove(self, kind: str, entity_id: str) -> None:
-        """Removes one entity, if it is there."""
-        entity = self._entities[kind].pop(entity_id, None)
+        """Removes one entity, if it is there; one of a newer version's kind never was."""
+        entity = self._entities.get(kind, {}).pop(entity_id, None)
         if entity is None:
             return
         index, key = self._index_of(entity)

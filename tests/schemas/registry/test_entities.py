@@ -5,9 +5,11 @@ from typing import Any
 
 import orjson
 import pytest
+from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from schemas.errors import RecordRejected
+from schemas.json_schema import RECORDS, schema_of
 from schemas.registry.entities import Grant, Merchant
 from schemas.registry.index import parse_entity
 
@@ -173,3 +175,10 @@ def test_an_unknown_kind_is_rejected() -> None:
     """A newer version's entity is not taken for something else."""
     with pytest.raises(RecordRejected):
         parse_entity("surprise", {})
+
+
+@pytest.mark.parametrize(("kind", "given"), WHOLE)
+def test_every_entitys_record_is_valid_against_its_schema(kind: str, given: dict[str, Any]) -> None:
+    """Whoever reads the registry topic may rely on it."""
+    record = orjson.loads(orjson.dumps(parse_entity(kind, given).record()))
+    Draft202012Validator(schema_of(RECORDS[f"registry_{kind}"])).validate(record)

@@ -36,4 +36,5 @@ def test_removing_what_is_not_there_changes_nothing() -> None:
     """A tombstone may come again."""
     registry = Registry([merchant("m")])
     registry.remove("merchant", "x")
+    registry.remove("a_newer_versions_kind", "x")
     assert registry.merchant("m") is not None
