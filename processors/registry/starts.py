@@ -91,6 +91,8 @@ async def _offsets(
     wanted: dict[str, set[str]] = {"earliest": set(), "latest": set()}
     for destination in destinations:
         wanted[destination.start].add(names.merchant(destination.merchant))
+    # aiokafka learns of unknown topics one by one, a tenth of a second each; of these at once.
+    await reader._client.set_topics(set().union(*wanted.values()))  # noqa: SLF001
     offsets: dict[tuple[str, str], dict[int, int]] = {}
     for start, topics in wanted.items():
         ask = reader.beginning_offsets if start == "earliest" else reader.end_offsets
