@@ -19,7 +19,15 @@ from enum import StrEnum
 from typing import Final
 
 from schemas.event import Channel
-from schemas.registry.entities import Basis, Grant, Merchant, MidOwnership, Role, TokenState
+from schemas.registry.entities import (
+    Basis,
+    Grant,
+    Merchant,
+    MerchantAccessToken,
+    MidOwnership,
+    Role,
+    TokenState,
+)
 from schemas.registry.index import Registry
 
 
@@ -175,23 +183,45 @@ def _why_not_granted(
     return _agreement_missing(merchant, at)
 
 
+def tokens_asked(
+    registry: Registry, subject: Subject, merchant_id: str
+) -> Iterator[MerchantAccessToken]:
+    """The tokens that decide for this merchant, if it is a platform; some may be told twice."""
+    for grant in (
+        *(registry.grants_of_mid(subject.mid) if subject.mid is not None else ()),
+        *registry.grants_of_number(subject.tracking_number),
+    ):
+        if grant.merchant == merchant_id:
+            yield from _tokens_of_grant(registry, grant, subject)
+
+
 def _token_active(registry: Registry, grant: Grant, subject: Subject, at: datetime) -> bool:
-    """A token of who owned the MID at receipt; for a number alone, the one the grant names."""
-    named = grant.reference if grant.basis is Basis.MERCHANT_ACCESS_TOKEN else None
-    for token in registry.tokens_of(grant.merchant):
-        if token.state is not TokenState.ACTIVE or (named is not None and token.id != named):
+    return any(
+        token.state is TokenState.ACTIVE and (token.expires_at is None or at < token.expires_at)
+        for token in _tokens_of_grant(registry, grant, subject)
+    )
+
+
+def _tokens_of_grant(
+    registry: Registry, grant: Grant, subject: Subject
+) -> Iterator[MerchantAccessToken]:
+    """Tokens of who owned the MID at receipt; for a number alone, the one the grant names."""
+    named = None
+    if grant.basis is Basis.MERCHANT_ACCESS_TOKEN and grant.reference is not None:
+        named = registry.token(grant.reference)
+        if named is None or named.platform != grant.merchant:
+            return
+    if subject.mid is None:
+        if named is not None:
+            yield named
+        return
+    for row in registry.owners(subject.mid):
+        if _outside(row, subject.received_at) is not None:
             continue
-        if token.expires_at is not None and at >= token.expires_at:
-            continue
-        if subject.mid is None:
-            if named is not None:
-                return True
-        elif any(
-            row.owner == token.merchant and _outside(row, subject.received_at) is None
-            for row in registry.owners(subject.mid)
-        ):
-            return True
-    return False
+        if named is None:
+            yield from registry.tokens_between(row.owner, grant.merchant)
+        elif named.merchant == row.owner:
+            yield named
 
 
 def _agreement_missing(merchant: Merchant, at: datetime) -> Reason | None:

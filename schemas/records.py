@@ -95,6 +95,14 @@ class DecisionCause(StrEnum):
     RELEASE = "release"
 
 
+class ObservedTokenUsed(Model):
+    """A token whose state was seen at USPS, as it was when it decided."""
+
+    token: str
+    state: str
+    expires_at: Instant | None
+
+
 class Decision(Model):
     """One judgement of an event, every party considered."""
 
@@ -107,6 +115,10 @@ class Decision(Model):
     decided_at: Instant
     cause: DecisionCause
     parties: list[PartyDecision]
+    observed_tokens: list[ObservedTokenUsed] = Field(
+        default_factory=list,
+        description="Where what was seen of a token decided, not the registry.",
+    )
 
 
 class DeliveryOutcome(StrEnum):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import IllegalOperation, ProducerFenced
+from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 
 from processors.administration import administration
 from processors.registry.groups import GroupInUse, Groups
@@ -148,24 +148,42 @@ def _refuse(report: TopicReport) -> None:
 async def _forget_groups(
     applied: Applied, loaded: Loaded, kafka: KafkaOptions, admin: AIOKafkaAdminClient
 ) -> Applied:
-    """Deletes the groups of destinations that nobody declares, also those of earlier applies."""
+    """Deletes the groups of destinations that nobody declares, also those of earlier applies.
+
+    The registry is in force already: what fails here is a warning, and the next apply's work.
+    """
+    try:
+        left = await _left_groups(loaded, kafka, admin)
+        outcomes = await _deleted(left, kafka) if left else []
+    except KafkaError as error:
+        warning = f"groups of former destinations are not deleted ({type(error).__name__})"
+        return replace(applied, warnings=[*applied.warnings, f"{warning}; the next apply will"])
+    deleted = [group for group, outcome in zip(left, outcomes, strict=True) if outcome is None]
+    in_use = [
+        f"{group} is still read as by a program; stop it: the next apply deletes it"
+        for group in left
+        if group not in deleted
+    ]
+    return replace(applied, groups_deleted=deleted, warnings=[*applied.warnings, *in_use])
+
+
+async def _left_groups(
+    loaded: Loaded, kafka: KafkaOptions, admin: AIOKafkaAdminClient
+) -> list[str]:
     prefix = kafka.settings.topics.sink_group("")
-    left = [
+    return sorted(
         group
         for group, _ in await admin.list_consumer_groups()
         if group.startswith(prefix)
         and f"destination/{group.removeprefix(prefix)}" not in loaded.entities
-    ]
-    deleted: list[str] = []
-    warnings = list(applied.warnings)
-    if left:
-        async with Groups(kafka) as groups:
-            for group in sorted(left):
-                try:
-                    await groups.delete(group)
-                    deleted.append(group)
-                except GroupInUse:
-                    warnings.append(
-                        f"{group} is still read as by a program; stop it: the next apply deletes it"
-                    )
-    return replace(applied, groups_deleted=deleted, warnings=warnings)
+    )
+
+
+async def _deleted(left: Sequence[str], kafka: KafkaOptions) -> list[GroupInUse | None]:
+    """For each group None, or that it is in use; all at once, for members need time to leave."""
+    async with Groups(kafka) as groups:
+        outcomes = await asyncio.gather(*map(groups.delete, left), return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException) and not isinstance(outcome, GroupInUse):
+            raise outcome
+    return [one if isinstance(one, GroupInUse) else None for one in outcomes]

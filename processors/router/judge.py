@@ -1,11 +1,21 @@
 """Judges one event: who is concerned by it, who may see it, and how much of it. Pure."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from processors.router.events import RoutedEvent
-from schemas.access import Allowed, Reason, Subject, authorize, candidates, without_candidate
+from schemas.access import (
+    Allowed,
+    Reason,
+    Subject,
+    authorize,
+    candidates,
+    tokens_asked,
+    without_candidate,
+)
 from schemas.records import DecisionCause
+from schemas.registry.entities import MerchantAccessToken
 from schemas.registry.index import Registry
 
 
@@ -26,10 +36,11 @@ class Party(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """One decision: every party considered."""
+    """One decision: every party considered, and the tokens that were asked as they were seen."""
 
     cause: DecisionCause
     parties: list[Party]
+    observed_tokens: Sequence[MerchantAccessToken] = ()
 
 
 def judge(event: RoutedEvent, registry: Registry, at: datetime) -> Judgement:
@@ -49,7 +60,21 @@ def judge(event: RoutedEvent, registry: Registry, at: datetime) -> Judgement:
             for merchant in found
             if not any(_may(registry, earlier, merchant, at) for earlier in event.earlier)
         ],
+        _observed(registry, event.subject, found) if registry.observed_tokens else (),
     )
+
+
+def _observed(
+    registry: Registry, subject: Subject, merchants: Sequence[str]
+) -> list[MerchantAccessToken]:
+    """Of the tokens that decide for these merchants, those for which something was seen."""
+    asked = {
+        token.id: token
+        for merchant in merchants
+        for token in tokens_asked(registry, subject, merchant)
+        if token.id in registry.observed_tokens
+    }
+    return list(asked.values())
 
 
 def _decide(event: RoutedEvent, registry: Registry, merchant: str, at: datetime) -> Party:

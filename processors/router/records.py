@@ -8,9 +8,11 @@ import orjson
 from processors.consume import OutRecord
 from processors.router.events import RoutedEvent
 from processors.router.judge import Judgement, Party
+from schemas.clock import rfc3339
 from schemas.event import DERIVED_FIELDS
 from schemas.headers import GRANT, OUT_OF_ORDER, Headers, record_headers
 from schemas.records import CloudEventType, DecisionCause
+from schemas.registry.entities import MerchantAccessToken
 from schemas.topics import TopicNames
 
 SOURCE: Final = "scanwire/router"
@@ -73,20 +75,21 @@ def _merchant_headers(event: RoutedEvent, grant: str, cause: DecisionCause) -> H
 
 def decision_record(names: TopicNames, ruling: Ruling, revision: int, decided_at: str) -> OutRecord:
     """Who was considered, and what was decided for each."""
-    event = ruling.event
-    value = orjson.dumps(
-        {
-            "event_id": event.event_id,
-            "tracking_number": event.tracking_number,
-            "mid": event.subject.mid,
-            "channel": event.subject.channel,
-            "received_at": event.received_at,
-            "revision": revision,
-            "decided_at": decided_at,
-            "cause": ruling.judgement.cause,
-            "parties": [_told(party) for party in ruling.judgement.parties],
-        }
-    )
+    event, judgement = ruling.event, ruling.judgement
+    decision: dict[str, Any] = {
+        "event_id": event.event_id,
+        "tracking_number": event.tracking_number,
+        "mid": event.subject.mid,
+        "channel": event.subject.channel,
+        "received_at": event.received_at,
+        "revision": revision,
+        "decided_at": decided_at,
+        "cause": judgement.cause,
+        "parties": [_told(party) for party in judgement.parties],
+    }
+    if judgement.observed_tokens:
+        decision["observed_tokens"] = [_seen(token) for token in judgement.observed_tokens]
+    value = orjson.dumps(decision)
     headers = ruling.headers("", CloudEventType.DECISION, decided_at)
     return OutRecord(names.decisions, ruling.partition, ruling.key, value, headers, ruling.offset)
 
@@ -95,6 +98,11 @@ def _told(party: Party) -> dict[str, Any]:
     if party.reason is None:
         return {"merchant": party.merchant, "allowed": True, "grant": party.grant}
     return {"merchant": party.merchant, "allowed": False, "reason": party.reason}
+
+
+def _seen(token: MerchantAccessToken) -> dict[str, Any]:
+    expires_at = None if token.expires_at is None else rfc3339(token.expires_at)
+    return {"token": token.id, "state": token.state, "expires_at": expires_at}
 
 
 def withheld_records(names: TopicNames, ruling: Ruling, withheld_at: str) -> Iterator[OutRecord]:

@@ -4,7 +4,8 @@ One `Registry` per process, changed only by `schemas.registry.log.RegistryLog` a
 between two awaits: who reads it within one synchronous step sees one revision.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from schemas.errors import RecordRejected
@@ -16,8 +17,10 @@ from schemas.registry.entities import (
     MerchantAccessToken,
     MidOwnership,
     Subscription,
+    TokenState,
     UspsAccount,
 )
+from schemas.registry.observed import ObservedToken
 
 _MODELS: dict[str, type[Entity]] = {
     model.entity_kind: model
@@ -45,7 +48,8 @@ class Registry:
         self._rows_by_mid: dict[str, dict[str, MidOwnership]] = {}
         self._grants_by_mid: dict[str, dict[str, Grant]] = {}
         self._grants_by_number: dict[str, dict[str, Grant]] = {}
-        self._tokens_by_platform: dict[str, dict[str, MerchantAccessToken]] = {}
+        self._tokens_by_parties: dict[str, dict[str, MerchantAccessToken]] = {}
+        self._observed_tokens: dict[str, ObservedToken] = {}
         for entity in entities:
             self.put(entity)
 
@@ -76,7 +80,7 @@ class Registry:
         if isinstance(entity, Grant) and entity.tracking_number is not None:
             return self._grants_by_number, entity.tracking_number
         if isinstance(entity, MerchantAccessToken):
-            return self._tokens_by_platform, entity.platform
+            return self._tokens_by_parties, f"{entity.merchant}/{entity.platform}"
         return None, ""
 
     def all(self, kind: str) -> Iterator[Entity]:
@@ -109,6 +113,33 @@ class Registry:
         """Every grant of a tracking number (normalized), whenever."""
         return self._grants_by_number.get(tracking_number, {}).values()
 
-    def tokens_of(self, platform: str) -> Iterable[MerchantAccessToken]:
-        """Every Merchant Access Token that was given to a platform."""
-        return self._tokens_by_platform.get(platform, {}).values()
+    def token(self, token_id: str) -> MerchantAccessToken | None:
+        """One Merchant Access Token as it was last seen, or None."""
+        found = self._entities["merchant_access_token"].get(token_id)
+        return self._as_seen(found) if isinstance(found, MerchantAccessToken) else None
+
+    def tokens_between(self, merchant: str, platform: str) -> Iterable[MerchantAccessToken]:
+        """Every token that this merchant gave this platform, as it was last seen."""
+        tokens = self._tokens_by_parties.get(f"{merchant}/{platform}", {}).values()
+        return map(self._as_seen, tokens) if self._observed_tokens else tokens
+
+    @property
+    def observed_tokens(self) -> Mapping[str, ObservedToken]:
+        """What was seen of tokens at USPS, by token id."""
+        return self._observed_tokens
+
+    def observe_token(self, token_id: str, seen: ObservedToken | None) -> None:
+        """What is seen of a token wins over its declaration; None: it is forgotten."""
+        self._observed_tokens.pop(token_id, None)
+        if seen is not None:
+            self._observed_tokens[token_id] = seen
+
+    def _as_seen(self, token: MerchantAccessToken) -> MerchantAccessToken:
+        """The observed state and expiry, unless it is declared revoked."""
+        seen = self._observed_tokens.get(token.id)
+        if seen is None or token.state is TokenState.REVOKED:
+            return token
+        update: dict[str, Any] = {"state": seen.state}
+        if seen.expires_at is not None:
+            update["expires_at"] = datetime.fromisoformat(seen.expires_at)
+        return token.model_copy(update=update)

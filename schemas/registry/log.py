@@ -14,7 +14,7 @@ from schemas.errors import RecordRejected
 from schemas.event import Model
 from schemas.registry.entities import Entity
 from schemas.registry.index import Registry, parse_entity
-from schemas.registry.observed import ObservedKind
+from schemas.registry.observed import ObservedKind, ObservedToken
 
 REVISION_KEY: Final = "revision/current"
 
@@ -83,6 +83,9 @@ class RegistryLog:
     def apply_observed(self, key: str, value: bytes | None) -> None:
         """Takes one record of the observed topic. Raises `RecordRejected`."""
         self.observed.apply(key, value)
+        kind, _, token_id = key.partition("/")
+        if kind == ObservedKind.TOKEN:
+            self.registry.observe_token(token_id, _observed_token(key, value))
         self._on_revision()
 
     def _switch(self, marker: RevisionMarker) -> None:
@@ -96,6 +99,15 @@ class RegistryLog:
         self.registry.revision = marker.revision
         self.marker = marker
         self._on_revision()
+
+
+def _observed_token(key: str, value: bytes | None) -> ObservedToken | None:
+    if value is None:
+        return None
+    try:
+        return ObservedToken.model_validate(_json_object(key, value))
+    except ValidationError:
+        raise RecordRejected("registry_record_unreadable", f"{key}: no token") from None
 
 
 def _json_object(key: str, value: bytes) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from schemas.event import Instant, Model
+from schemas.registry.entities import TokenState
 
 
 class ObservedKind(StrEnum):
@@ -32,7 +33,7 @@ class ObservedDisabled(Model):
 class ObservedToken(Model):
     """The state of a Merchant Access Token as last seen at USPS."""
 
-    state: str
+    state: TokenState
     expires_at: Instant | None
     observed_at: Instant
 

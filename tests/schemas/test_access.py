@@ -18,6 +18,7 @@ from schemas.access import (
 from schemas.event import Channel
 from schemas.registry.entities import Entity
 from schemas.registry.index import Registry
+from schemas.registry.observed import ObservedToken
 from tests.schemas.access_cases import (
     CASES,
     EVERY,
@@ -210,3 +211,25 @@ def test_nobody_at_all_has_a_reason_too(
 ) -> None:
     """Without a candidate the event is withheld for the MID's sake."""
     assert without_candidate(Registry(entities), about) is expected
+
+
+def test_what_was_seen_of_a_token_wins_over_its_declaration() -> None:
+    """Its state and its expiry; only a declared revocation wins over what was seen."""
+    declared = as_platform(PLATFORM, token("who", state="expired", expires_at="2026-05-01"))
+    registry = Registry(declared)
+    seen = {"state": "active", "observed_at": "2026-06-01T00:00:00Z", "expires_at": None}
+    valid = ObservedToken.model_validate(seen | {"expires_at": "2027-01-01T00:00:00Z"})
+    over = ObservedToken.model_validate(seen | {"expires_at": "2026-06-01T00:00:00Z"})
+    withheld = Withheld(Reason.TOKEN_INACTIVE)
+    assert authorize(registry, subject(), "who", NOW) == withheld
+    registry.observe_token("t", valid)
+    assert isinstance(authorize(registry, subject(), "who", NOW), Allowed)
+    registry.observe_token("t", over)
+    assert authorize(registry, subject(), "who", NOW) == withheld
+    registry.observe_token("t", valid)
+    registry.put(token("who", state="revoked"))
+    assert authorize(registry, subject(), "who", NOW) == withheld
+    registry.put(token("who", state="issued"))
+    assert isinstance(authorize(registry, subject(), "who", NOW), Allowed)
+    registry.observe_token("t", None)
+    assert authorize(registry, subject(), "who", NOW) == withheld

@@ -17,9 +17,10 @@ from schemas.metrics import RouterMetrics
 from schemas.records import DeadLetter, Decision, Withheld
 from schemas.registry.entities import Entity
 from schemas.registry.index import Registry
+from schemas.registry.observed import ObservedToken
 from schemas.topics import TopicNames
 from tests.processors.router.events import RECEIVED, evidence, scan_event
-from tests.schemas.registry.entities import MID, NUMBER, granted, merchant, owned, paid
+from tests.schemas.registry.entities import MID, NUMBER, granted, merchant, owned, paid, token
 
 NAMES = TopicNames("usps.")
 NOW = datetime(2026, 6, 2, tzinfo=UTC)
@@ -77,7 +78,7 @@ class World:
     def __init__(self, entities: Sequence[Entity] = ENTITIES, too_large: str = "") -> None:
         self.writer = FakeWriter(too_large)
         self.metrics = CollectorRegistry()
-        registry = Registry(entities, revision=7)
+        registry = self.registry = Registry(entities, revision=7)
         self.stage = RouterStage(
             NAMES, lambda: registry, self.writer, StandingClock(), RouterMetrics(self.metrics)
         )
@@ -242,3 +243,26 @@ async def test_only_what_is_committed_is_counted() -> None:
     for outcome, count in outcomes.items():
         assert world.count("usps_router_decisions_total", outcome=outcome) == count
     assert world.count("usps_router_events_total") == 2.0
+
+
+async def test_a_decision_names_the_observed_token_that_it_used() -> None:
+    """A token that was refreshed at USPS is not the registry's: both stand in the decision."""
+    world = World(
+        [
+            *ENTITIES[:2],
+            merchant("platform", "platform"),
+            granted("platform", basis="merchant_access_token", reference="t"),
+            token("platform", state="refresh_due"),
+        ]
+    )
+    (before,) = values(await world.route(scan_event()), NAMES.decisions)
+    assert "observed_tokens" not in before
+    assert before["parties"][1]["reason"] == "token_inactive"
+    seen = {"state": "active", "expires_at": "2027-01-01T00:00:00Z", "observed_at": AT}
+    world.registry.observe_token("t", ObservedToken.model_validate(seen))
+    (after,) = values(await world.route(scan_event()), NAMES.decisions)
+    Decision.model_validate(after)
+    assert after["parties"][1] == {"merchant": "platform", "allowed": True, "grant": "g"}
+    assert after["observed_tokens"] == [
+        {"token": "t", "state": "active", "expires_at": "2027-01-01T00:00:00.000Z"}
+    ]

@@ -29,7 +29,8 @@ def test_what_is_removed_is_found_nowhere() -> None:
     assert not list(registry.owners(MID))
     assert not list(registry.grants_of_mid(MID))
     assert not list(registry.grants_of_number(NUMBER))
-    assert not list(registry.tokens_of("p"))
+    assert not list(registry.tokens_between("owner", "p"))
+    assert registry.token("t") is None
 
 
 def test_removing_what_is_not_there_changes_nothing() -> None:
