@@ -30,7 +30,7 @@ def in_force_document(
         if kind not in (None, name):
             continue
         entries = [
-            entity.record()
+            _readable(entity.record())
             for entity in in_force.registry.all(name)
             if entity_id in (None, entity.entity_id)
         ]
@@ -40,6 +40,12 @@ def in_force_document(
             )
         document[section] = entries
     return document
+
+
+def _readable(record: dict[str, Any]) -> dict[str, Any]:
+    """As people write it: what it is first, the period last."""
+    period = {key: record[key] for key in ("from", "until") if key in record}
+    return {key: value for key, value in record.items() if key not in period} | period
 
 
 def _heading(in_force: InForce) -> dict[str, Any]:
