@@ -45,7 +45,7 @@ class KnownEvent(Model):
     first_in_category: bool
     variant_of: EventId | None
     late: bool
-    fingerprint: str = Field(description="Of text, seconds and reason code: tells a restatement.")
+    fingerprint: int = Field(description="Of text, seconds and reason code: tells a restatement.")
     evidence: list[Evidence]
 
 

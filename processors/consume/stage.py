@@ -1,16 +1,14 @@
 """What a program does with its records; the loop does the rest (`processors.consume.loop`)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from schemas.headers import Headers
 
 
-@dataclass(frozen=True, slots=True)
-class OutRecord:
+class OutRecord(NamedTuple):
     """A record to be written in the batch's transaction; partition as a number, never by key.
 
     `source_offset`: the input record it came of, if one; a dead letter names it when the

@@ -38,7 +38,8 @@ class SizeLimits:
 
     def takes(self, topic: str, size: int) -> bool:
         """Whether no record of this size or less was refused."""
-        return size < self._record.get(topic, size + 1)
+        refused = self._record.get(topic)
+        return refused is None or size < refused
 
     def learn(self, topic: str, size: int, records: int) -> None:
         """A batch was refused: one record is too large, several are tried in smaller batches."""
@@ -51,17 +52,18 @@ class SizeLimits:
 class _Batch:
     """Records on their way to one partition."""
 
-    def __init__(self, place: TopicPartition, builder: Any) -> None:  # noqa: ANN401 -- untyped
+    def __init__(self, place: TopicPartition, builder: Any, limit: int) -> None:  # noqa: ANN401
         self.place = place
         self.builder = builder
+        self.limit = limit
         self.size = 0
         self.records = 0
 
-    def append(self, record: OutRecord, timestamp: int) -> None:
+    def append(self, record: OutRecord, size: int, timestamp: int) -> None:
         self.builder.append(
             timestamp=timestamp, key=record.key, value=record.value, headers=record.headers
         )
-        self.size += _size(record)
+        self.size += size
         self.records += 1
 
 
@@ -111,28 +113,34 @@ class TransactionWriter:
         """In the order of `out` per partition, closed before they grow over the limit."""
         now = int(time.time() * 1000)
         full: list[_Batch] = []
-        growing: dict[TopicPartition, _Batch] = {}
+        growing: dict[tuple[str, int], _Batch] = {}
         for given in out:
-            record = self._takeable(given)
-            place = TopicPartition(record.topic, record.partition)
+            record, size = self._takeable(given)
+            place = (record.topic, record.partition)
             batch = growing.get(place)
-            limit = self._limits.batch_bytes(record.topic)
-            if batch is None or batch.size + _size(record) > limit:
+            if batch is None or batch.size + size > batch.limit:
                 if batch is not None:
                     full.append(batch)
-                batch = growing[place] = _Batch(place, self._producer.create_batch())
-            batch.append(record, now)
+                batch = growing[place] = self._opened(record)
+            batch.append(record, size, now)
         return full + list(growing.values())
 
-    def _takeable(self, record: OutRecord) -> OutRecord:
+    def _takeable(self, record: OutRecord) -> tuple[OutRecord, int]:
         """The record, or the dead letter in its place if one of its size was refused before.
 
         A dead letter that is refused for its size in turn goes without the bytes.
         """
+        size = _size(record)
         for _ in range(2):
-            if not self._limits.takes(record.topic, _size(record)):
-                record = self._too_large(record)
-        return record
+            if self._limits.takes(record.topic, size):
+                break
+            record = self._too_large(record)
+            size = _size(record)
+        return record, size
+
+    def _opened(self, record: OutRecord) -> _Batch:
+        place = TopicPartition(record.topic, record.partition)
+        return _Batch(place, self._producer.create_batch(), self._limits.batch_bytes(record.topic))
 
     async def _send(
         self, batches: Sequence[_Batch], offsets: dict[TopicPartition, int]

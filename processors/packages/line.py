@@ -6,7 +6,7 @@ only computers made (MA, GX, NT, DX, unknown codes) may raise its rank, never lo
 
 from bisect import bisect
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
@@ -92,8 +92,7 @@ class Line:
     def __init__(self, state: Mapping[str, Any], known: Iterable[Known], *, moved: bool) -> None:
         """`moved`: the time of order of some is another than in the state."""
         self.known = sorted(known, key=order_key) if moved else list(known)
-        self._through: str = state["trimmed_through"] or ""
-        self._past = tail_of_past(state)
+        self._state = state
         tail = None if moved else tail_of(state)
         self.tail = self._walked()[0] if tail is None else tail
 
@@ -113,11 +112,12 @@ class Line:
 
     def _walked(self) -> tuple[Tail, dict[str, Standing]]:
         """Steps through all events; the category of each is that at its piece's end."""
-        tail = replace(self._past)
+        tail = tail_of_past(self._state)
+        through: str = self._state["trimmed_through"] or ""
         standings: dict[str, Standing] = {}
         of_piece: list[tuple[str, int]] = []
         for known in self.known:
-            if known["ordered_at"] <= self._through:
+            if known["ordered_at"] <= through:
                 continue
             before = tail.category
             if tail.step(known):

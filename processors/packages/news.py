@@ -1,8 +1,7 @@
 """What of an update is published: known events with new evidence, then new events, oldest first."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from processors.packages.evidence import Evidence, PieceEvidence, evidence_of, is_told
 from processors.packages.line import Line, Standing
@@ -11,8 +10,7 @@ from processors.packages.sorting import Sorted
 from processors.packages.variants import twin_of
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(NamedTuple):
     """An event to be published: what is known of it then, and the evidence that it brings."""
 
     known: Known

@@ -91,9 +91,9 @@ def _meet(found: Sorted, event: Event, received_at: str, through: str) -> None:
     )
 
 
-def fingerprint(event: Mapping[str, Any]) -> str:
-    """Of what may differ under one id: text, seconds and reason code. Eight hex digits."""
+def fingerprint(event: Mapping[str, Any]) -> int:
+    """Of what may differ under one id: text, seconds and reason code."""
     local, instant = event["event_local_time"] or "", event["event_time"] or ""
     reason = event["attributes"].get("reason_code")
     text = f"{event['event_text']}\x1f{local[16:]}\x1f{instant[16:]}\x1f{reason}"
-    return f"{crc32(text.encode('utf-8', 'surrogatepass')):08x}"
+    return crc32(text.encode("utf-8", "surrogatepass"))

@@ -146,7 +146,8 @@ class PackagesStage:
         ]
         if folded.state is not None:
             batch.states[key] = folded.state
-        batch.events.update(folded.counts)
+        for outcome, count in folded.counts.items():
+            batch.events[outcome] += count
         batch.updates["new" if folded.events else "repeat"] += 1
         return out
 

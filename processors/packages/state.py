@@ -5,8 +5,7 @@ never changed, so a batch that is aborted leaves nothing behind.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from processors.packages.evidence import PieceEvidence, only_mid
 from processors.packages.expectation import Expectation, newer_expectation
@@ -21,8 +20,7 @@ from processors.packages.trim import State, capped, is_silent, trimmed
 _NO_LISTS: Final = {"evidence": None, "piece_evidence": None}
 
 
-@dataclass(frozen=True, slots=True)
-class Folded:
+class Folded(NamedTuple):
     """What an update came to.
 
     Attributes:

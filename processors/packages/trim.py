@@ -5,13 +5,12 @@ Nothing published changes by it: the sequence goes on, and what is not later tha
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from enum import Enum
 from typing import Any, Final
 
 from processors.packages.evidence import evidence_of_piece
-from processors.packages.line import Tail, tail_of_past
+from processors.packages.line import tail_of_past
 from processors.packages.order import RECEIPT, Known
 from processors.packages.stamps import moment, stamp
 from schemas.package import FORGET_AFTER_DAYS, MAX_EVENTS_PER_NUMBER, TRIM_AFTER_DAYS
@@ -97,7 +96,7 @@ def _without(state: State, kept: list[Known], through: str) -> State:
 
 def _past(state: State, through: str) -> dict[str, Any]:
     """What the events up to `through` come to, those dropped before included."""
-    tail: Tail = replace(tail_of_past(state))
+    tail = tail_of_past(state)
     before: str = state["trimmed_through"] or ""
     for one in state["events"]:
         if before < one["ordered_at"] <= through:
