@@ -3,8 +3,9 @@
 (acks=1, not idempotent, auto-commit, a jump over lost ranges, batches of 16 KiB.)
 """
 
+import asyncio
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from aiokafka.helpers import create_ssl_context
 from pydantic import SecretStr
@@ -19,6 +20,7 @@ MAX_REQUEST_BYTES: Final = LARGE_RECORD_BYTES + 64 * 1024
 METADATA_MAX_AGE_MS: Final = 60_000
 REQUEST_TIMEOUT_MS: Final = 20_000
 TRANSACTION_TIMEOUT_MS: Final = 15_000
+METADATA_RETRY_SECONDS: Final = 0.5
 SESSION_TIMEOUT_MS: Final = 15_000
 
 
@@ -85,3 +87,25 @@ class KafkaOptions:
             "heartbeat_interval_ms": 3_000,
             "max_poll_interval_ms": 300_000,
         }
+
+
+_Owner = TypeVar("_Owner")
+
+
+def patient(owner: _Owner) -> _Owner:
+    """Makes a consumer or producer of aiokafka wait between failed looks for the cluster.
+
+    While a broker refuses connections, 0.14's fetcher asks for metadata again at once: one
+    consumer wrote 2,000 log lines a second and took a core.
+    """
+    client: Any = getattr(owner, "_client", None) or getattr(owner, "client")  # noqa: B009
+    look = client._metadata_update  # noqa: SLF001 -- there is no setting for it
+
+    async def look_and_wait(*arguments: Any) -> bool:  # noqa: ANN401 -- aiokafka's own
+        found: bool = await look(*arguments)
+        if not found:
+            await asyncio.sleep(METADATA_RETRY_SECONDS)
+        return found
+
+    client._metadata_update = look_and_wait  # noqa: SLF001
+    return owner

@@ -19,13 +19,16 @@ from processors.deliver.shared import Shared
 from processors.sinks.base import SinkEvent, SinkTools
 from processors.sinks.table import make_sink
 from schemas.access import Access, authorize
+from schemas.kafka import patient
 from schemas.registry.destinations import Destination, HttpDestination
 from schemas.registry.observed import ObservedKind
 
 # A merchant topic's largest record, at least; per destination and partition in memory.
 FETCH_BYTES: Final = 1024 * 1024
-# An idle destination costs one request a second.
-FETCH_WAIT_MS: Final = 1_000
+# An idle destination costs a request this often; what arrives is answered at once.
+FETCH_WAIT_MS: Final = 2_000
+# With the broker away, hundreds of destinations would else ask and log ten times a second each.
+RETRY_MS: Final = 1_000
 
 
 class Delivery:
@@ -42,10 +45,13 @@ class Delivery:
         self._gone = False
         settings = shared.tools.settings
         self._topic = settings.topics.merchant(destination.merchant)
-        self._consumer = AIOKafkaConsumer(
-            **shared.tools.kafka.reader(settings.topics.sink_group(destination.id))
-            | {"max_partition_fetch_bytes": FETCH_BYTES, "fetch_max_wait_ms": FETCH_WAIT_MS}
-        )
+        options = shared.tools.kafka.reader(settings.topics.sink_group(destination.id))
+        options |= {
+            "max_partition_fetch_bytes": FETCH_BYTES,
+            "fetch_max_wait_ms": FETCH_WAIT_MS,
+            "retry_backoff_ms": RETRY_MS,
+        }
+        self._consumer = patient(AIOKafkaConsumer(**options))
         self._reader = self._assemble()
 
     async def run(self) -> bool:

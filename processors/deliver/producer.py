@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
 
 from processors.deliver.recorder import BROKER_FAULTS, AuditRecord
-from schemas.kafka import KafkaOptions
+from schemas.kafka import KafkaOptions, patient
 
 START_SECONDS: Final = 10.0
 CLOSE_SECONDS: Final = 3.0
@@ -19,7 +19,7 @@ class AuditProducer:
     """A `BatchProducer` over a real broker."""
 
     def __init__(self, options: KafkaOptions) -> None:
-        self._producer = AIOKafkaProducer(**options.producer())
+        self._producer = patient(AIOKafkaProducer(**options.producer()))
 
     async def start(self, topics: Sequence[str]) -> Mapping[str, int]:
         """Connects and learns the topics' partitions; they exist already."""

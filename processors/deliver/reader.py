@@ -27,7 +27,9 @@ from processors.deliver.settlements import Settlements
 from schemas.clock import Clock
 
 log = structlog.get_logger(__name__)
+# How long a request for records waits: with something to commit soon, and with nothing.
 POLL_SECONDS: Final = 1.0
+IDLE_POLL_SECONDS: Final = 5.0
 POLL_RECORDS: Final = 500
 # What waits in memory is bounded; the backlog stays in Kafka.
 FULL_RECORDS: Final = 10_000
@@ -129,7 +131,8 @@ class DestinationReader(ConsumerRebalanceListener):  # type: ignore[misc]
                 await self._commit()
             if self._progress and self._deliverer.wants_more:
                 self._pause_full(reading=True)
-                await self._fetch(POLL_SECONDS)
+                idle = not any(one.in_hand or one.uncommitted for one in self._progress.values())
+                await self._fetch(IDLE_POLL_SECONDS if idle else POLL_SECONDS)
             else:
                 await self._wait_for_room()
 

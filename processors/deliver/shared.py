@@ -13,7 +13,7 @@ from processors.administration import existing_partitions
 from processors.deliver.recorder import Recorder
 from processors.program import Tools
 from schemas.clock import Clock
-from schemas.kafka import KafkaOptions
+from schemas.kafka import KafkaOptions, patient
 from schemas.metrics import SinkMetrics
 from schemas.registry.log import RegistryLog
 
@@ -25,9 +25,7 @@ class Logs:
     """Where logs begin and end: one consumer without a group, for all destinations."""
 
     def __init__(self, kafka: KafkaOptions) -> None:
-        self._consumer = AIOKafkaConsumer(
-            **kafka.reader(),
-        )
+        self._consumer = patient(AIOKafkaConsumer(**kafka.reader()))
         self._known: set[str] = set()
 
     async def start(self) -> None:

@@ -31,6 +31,7 @@ from processors.sinks.base import (
 )
 from schemas.errors import DeliveryFailed
 from schemas.headers import OUT_OF_ORDER
+from schemas.kafka import patient
 from schemas.partitions import partition_of
 from schemas.registry.destinations import KafkaDestination
 from schemas.secrets import Secrets
@@ -104,7 +105,7 @@ class KafkaSink(Sink):
             self._outdated = False
         if self._producer is not None:
             return self._producer
-        producer = AIOKafkaProducer(**self._options)
+        producer = patient(AIOKafkaProducer(**self._options))
         try:
             await _start(producer, self._destination.topic)
         except (KafkaError, OSError, TimeoutError) as error:

@@ -3,13 +3,15 @@
 import asyncio
 import json
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
+from deploy.broker import LocalBroker
 from schemas.records import DeadLetter, Delivery
 from tests.processors.deliver.fakes import event_id_of, scan_event
-from tests.processors.deliver.floor import Endpoint, Floor, ids, numbered, until
+from tests.processors.deliver.floor import Endpoint, Floor, ids, numbered, opened_floor, until
 
 
 def has_received(endpoint: Endpoint, count: int) -> bool:
@@ -166,3 +168,23 @@ async def test_retry_after_is_obeyed(floor: Floor) -> None:
     await until(lambda: orders.event_ids == ids(events))
     assert orders.times[1] - orders.times[0] >= 1.99
     assert len(orders.events) == 11
+
+
+async def test_a_broker_that_is_away_for_a_while_loses_nothing(
+    private_broker: LocalBroker, topic_prefix: str, tmp_path: Path
+) -> None:
+    """The program waits, goes on by itself, and every event is accepted and written down."""
+    async with opened_floor(private_broker, topic_prefix, tmp_path) as floor:
+        await floor.apply(floor.http("orders"))
+        events = numbered(60, each=50)
+        orders = floor.endpoint("orders")
+        await floor.write("acme", events)
+        program = await floor.start()
+        await until(partial(has_received, orders, 700))
+        await asyncio.to_thread(private_broker.kill)
+        await asyncio.to_thread(private_broker.start)
+        await until(lambda: orders.event_ids == ids(events), 120)
+        assert orders.skipped() == []
+        await until(lambda: program.metric("usps_sink_lag_records", destination="orders") == 0, 60)
+        assert await asyncio.to_thread(program.end) == 0
+        assert (await floor.outcomes("orders")).keys() == ids(events)
