@@ -6,7 +6,8 @@ from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from deploy.broker import LocalBroker
+from deploy.broker import BrokerError, LocalBroker
+from deploy.broker.probe import last_words
 from deploy.broker.say import Say
 from deploy.demo.layout import Layout
 from schemas.kafka import KafkaOptions
@@ -52,6 +53,11 @@ class Cluster:
         if self._broker is not None:
             self._started = self.to_start
             await asyncio.to_thread(self._broker.start)
+
+    def raise_if_ended(self) -> None:
+        """Raises `BrokerError` with its last lines if the broker started here is gone."""
+        if self._broker is not None and self._started and self._broker.running() is None:
+            raise BrokerError(f"Kafka has ended. {last_words(self._broker.directory)}")
 
     async def stop(self) -> None:
         """Ends the broker if it was started here; its data stay."""

@@ -64,7 +64,7 @@ async def once(
 async def _run(stage: Stage, simulator: Child, started_at: datetime) -> Outcome:
     stage.screen.begin([])
     while simulator.exit_code is None:
-        stage.screen.show(await stage.watcher.read())
+        await stage.look()
         await asyncio.wait({simulator.ended}, timeout=_LOOK_EVERY_SECONDS)
     if simulator.exit_code not in _SIMULATOR_ENDS:
         raise DemoError(simulator.last_words())
@@ -73,8 +73,7 @@ async def _run(stage: Stage, simulator: Child, started_at: datetime) -> Outcome:
     books.answered = truth.answered
     received = await _received_by_http(stage) | await _received_by_kafka(stage)
     states = await _states(stage)
-    reading = await stage.watcher.read()
-    stage.screen.show(reading)
+    reading = await stage.look()
     stage.screen.end()
     return Outcome(truth, books, received, states, reading)
 

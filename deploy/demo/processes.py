@@ -77,11 +77,6 @@ class Child:
             await self.wait()
         self._cut()
 
-    def kill(self) -> None:
-        """SIGKILL, for whoever cannot wait."""
-        self._signal(signal.SIGKILL)
-        self._cut()
-
     def _signal(self, number: int) -> None:
         with suppress(ProcessLookupError):
             self._process.send_signal(number)

@@ -27,7 +27,7 @@ async def serve(layout: Layout, load: Load, screen: Screen, asked: asyncio.Event
 
 async def _show_for_ever(stage: Stage) -> None:
     while True:
-        stage.screen.show(await stage.watcher.read())
+        await stage.look()
         await asyncio.sleep(_LOOK_EVERY_SECONDS)
 
 

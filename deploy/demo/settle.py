@@ -47,8 +47,7 @@ async def settle(stage: Stage) -> tuple[Books, Registry]:
 
 async def _quiet(stage: Stage) -> bool:
     """Whether every stage says that hardly anything waits; if not, a moment passes."""
-    reading = await stage.watcher.read()
-    stage.screen.show(reading)
+    reading = await stage.look()
     if sum(reading.lags.values()) <= _NEARLY_NOTHING:
         return True
     await asyncio.sleep(_LOOK_EVERY_SECONDS)

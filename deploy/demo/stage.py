@@ -11,7 +11,7 @@ import aiohttp
 
 from deploy.demo.cluster import BOOTSTRAP, Cluster, ensure_merchant_topics
 from deploy.demo.layout import EXAMPLE_REGISTRY, Layout
-from deploy.demo.metrics import Watcher
+from deploy.demo.metrics import Reading, Watcher
 from deploy.demo.ports import taken
 from deploy.demo.processes import DemoError, run_to_end
 from deploy.demo.programs import Programs, environment_of
@@ -38,6 +38,13 @@ class Stage:
     troupe: Troupe
     watcher: Watcher
     screen: Screen
+
+    async def look(self) -> Reading:
+        """Shows how things are. Raises `BrokerError` if the broker has ended."""
+        self.cluster.raise_if_ended()
+        reading = await self.watcher.read()
+        self.screen.show(reading)
+        return reading
 
 
 @asynccontextmanager

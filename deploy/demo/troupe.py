@@ -91,8 +91,3 @@ class Troupe:
             if child is not None:
                 say(f"{name}: stopping")
                 await child.stop()
-
-    def kill(self) -> None:
-        """At once, for whoever cannot wait."""
-        for child in self._children.values():
-            child.kill()
