@@ -42,11 +42,10 @@ _NO_UPDATE: Final = (KeyError, TypeError, ValueError, AttributeError, IndexError
 class _Batch:
     """What a transaction will commit."""
 
-    states: dict[bytes, State | None] = field(default_factory=dict)
+    states: dict[bytes, OutRecord] = field(default_factory=dict)
     changes: dict[bytes, tuple[int, bytes] | None] = field(default_factory=dict)
     updates: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)
-    last: tuple[bytes | None, bytes | None] | None = None
     mark: Mark | None = None
 
 
@@ -88,18 +87,19 @@ class PackagesStage:
             for record in records[first : first + UPDATES_AT_A_TIME]:
                 out += self._processed(record)
             await asyncio.sleep(0)
-        return out + self._state_records() + self._swept()
+        return out + self._states()
 
     async def idle(self) -> Sequence[OutRecord]:
         """Trims and forgets what its time has come for, some states at a time."""
         self._write_if_time()
-        return self._swept()
+        return self._states()
 
     def placed(self, last_offsets: Mapping[TopicPartition, int]) -> None:
         """Where the batch's last state stands is how far the store is with it."""
         last = last_offsets.get(TopicPartition(self._names.packages, self._partition))
-        if last is not None and self._batch.last is not None:
-            self._batch.mark = Mark(last + 1, last, fingerprint(*self._batch.last))
+        if last is not None and self._batch.states:
+            record = next(reversed(self._batch.states.values()))
+            self._batch.mark = Mark(last + 1, last, fingerprint(record.key, record.value))
 
     def committed(self) -> None:
         """The store takes the batch's states."""
@@ -145,51 +145,50 @@ class PackagesStage:
             for event in folded.events
         ]
         if folded.state is not None:
-            batch.states[key] = folded.state
+            self._keep(key, folded.state)
         for outcome, count in folded.counts.items():
             batch.events[outcome] += count
         batch.updates["new" if folded.events else "repeat"] += 1
         return out
 
     def _state(self, key: bytes) -> State | None:
-        if key in self._batch.states:
-            return self._batch.states[key]
-        value = self._store.get(key)
+        """Parsed anew even within a batch: objects that live shortly cost the least."""
+        changed = self._batch.changes.get(key)
+        value = self._store.get(key) if changed is None else changed[1]
         if value is None:
             return None
         state: State = orjson.loads(value)
         return state
 
-    def _state_records(self) -> list[OutRecord]:
-        """A record per changed state, and what the store will take for it."""
-        return [self._written(key, state) for key, state in self._batch.states.items() if state]
-
-    def _written(self, key: bytes, state: State) -> OutRecord:
+    def _keep(self, key: bytes, state: State) -> None:
+        """Makes the state's record, and what the store will take for it."""
         value = orjson.dumps(state)
         while len(value) > MAX_STATE_BYTES and state["events"]:
             state = capped(state, len(state["events"]) // 2)
             value = orjson.dumps(state)
         self._batch.changes[key] = (due_at(state), value)
-        self._batch.last = (key, value)
-        return state_record(self._names, self._partition, state, value)
+        self._batch.states[key] = state_record(self._names, self._partition, state, value)
 
-    def _swept(self) -> list[OutRecord]:
-        """What is due of states that this batch does not touch."""
-        out: list[OutRecord] = []
+    def _states(self) -> list[OutRecord]:
+        """One record per state that the batch changed, those of the sweep included."""
+        self._sweep()
+        return list(self._batch.states.values())
+
+    def _sweep(self) -> None:
+        """Does what is due of states that this batch does not touch."""
         now = self._clock.now()
         for key, before, after in self._sweeper.step(now, self._clock.monotonic()):
             if key in self._batch.states:
                 continue
             if after is None:
                 self._batch.changes[key] = None
-                self._batch.last = (key, None)
-                out.append(tombstone(self._names, self._partition, before, rfc3339(now)))
+                record = tombstone(self._names, self._partition, before, rfc3339(now))
+                self._batch.states[key] = record
             elif after is before:
                 # Only its time was not known: nothing to publish, so nothing to commit.
                 self._store.take({key: (due_at(before), orjson.dumps(before))}, None)
             else:
-                out.append(self._written(key, after))
-        return out
+                self._keep(key, after)
 
     def _write_if_time(self) -> None:
         if self._clock.monotonic() - self._written_at >= WRITE_SECONDS:
