@@ -13,7 +13,6 @@ import orjson
 from receiver.producer import BROKER_FAULTS, START_SECONDS
 from receiver.program import Tools
 from receiver.registry import kafka_reader
-from receiver.server import quieten_libraries
 from receiver.subscriptions import resolve_subscriptions
 from receiver.topics import TopicState, describe_topics
 from schemas.follow import RegistryFollower
@@ -36,7 +35,6 @@ class Finding:
 
 def run(tools: Tools, *, as_json: bool) -> int:
     """Prints what was found. Returns 1 if anything is wrong."""
-    quieten_libraries()
     findings = [*asyncio.run(kafka_findings(tools)), disk_finding(tools.settings.spool_directory)]
     settings = settings_in_force(tools.settings)
     if as_json:

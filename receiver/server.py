@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import logging
 import signal
 import socket
 from collections.abc import Iterator, Sequence
@@ -45,7 +44,6 @@ def run(tools: Tools) -> int:
     public = listen(settings.receiver_host, settings.receiver_port, f"{PREFIX}RECEIVER_PORT")
     admin_port = DEFAULT_ADMIN_PORT if settings.admin_port is None else settings.admin_port
     admin = listen(settings.admin_host, admin_port, f"{PREFIX}ADMIN_PORT")
-    quieten_libraries()
     with public, admin, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(Server(tools, public, admin).serve())
     return 0
@@ -62,12 +60,6 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
             f"cannot listen on {host}:{port} ({error.strerror}); end what uses it, or set "
             f"{setting}",
         ) from None
-
-
-def quieten_libraries() -> None:
-    """What strangers or an absent broker cause is counted and said once, by us."""
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 class Server:

@@ -21,6 +21,9 @@ METADATA_MAX_AGE_MS: Final = 60_000
 REQUEST_TIMEOUT_MS: Final = 20_000
 TRANSACTION_TIMEOUT_MS: Final = 15_000
 METADATA_RETRY_SECONDS: Final = 0.5
+# Right after a commit the broker may refuse the next transaction's first batch until the
+# markers stand (NOT_ENOUGH_REPLICAS from Kafka 3.6 on); the usual 100 ms would be felt.
+TRANSACTION_RETRY_MS: Final = 20
 SESSION_TIMEOUT_MS: Final = 15_000
 
 
@@ -72,6 +75,7 @@ class KafkaOptions:
         return self.producer() | {
             "transactional_id": transactional_id,
             "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS,
+            "retry_backoff_ms": TRANSACTION_RETRY_MS,
         }
 
     def reader(self, group_id: str | None = None) -> dict[str, Any]:

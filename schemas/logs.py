@@ -11,7 +11,7 @@ LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 def configure_logging(level: str, style: Literal["json", "console"]) -> None:
-    """Sets up structlog for the whole process; libraries speak from warning on."""
+    """Sets up structlog for the whole process; libraries speak from warning on, if at all."""
     last: list[structlog.typing.Processor] = (
         [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(_dumps)]
         if style == "json"
@@ -36,6 +36,9 @@ def configure_logging(level: str, style: Literal["json", "console"]) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    # What strangers or an absent broker cause is counted, and said once, by us.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 def _dumps(value: object, **_: object) -> str:
