@@ -101,9 +101,13 @@ class Tenure:
         return last
 
     def lag(self, next_offset: int) -> int:
-        """Records behind `next_offset` when the last fetch was answered."""
+        """Records behind `next_offset` when the last fetch was answered.
+
+        One offset is no backlog: it is the marker of the last transaction, which no reader sees.
+        """
         highwater: int | None = self._reader.highwater(self._partition)
-        return 0 if highwater is None else max(0, highwater - next_offset)
+        behind = 0 if highwater is None else highwater - next_offset
+        return behind if behind > 1 else 0
 
     async def watch(self) -> int:
         """To be called now and then while nothing arrives: is the reader alive?
