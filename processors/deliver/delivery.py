@@ -1,7 +1,7 @@
 """One run of one destination: its parts put together, from opening the sink to the last commit."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
@@ -77,6 +77,10 @@ class Delivery:
     def refresh(self) -> None:
         """A secret's file changed."""
         self._sink.refresh()
+
+    def watch(self, ends: Mapping[TopicPartition, int]) -> None:
+        """Ends the run if it reads nothing of what is there; it is then run again."""
+        self._reader.watch(ends)
 
     def positions(self) -> dict[TopicPartition, int]:
         """Up to where each partition that is ours is settled."""

@@ -40,6 +40,8 @@ class LagWatch:
         for keeper, known in positions.items():
             lag = sum(max(ends[tp] - position, 0) for tp, position in known.items())
             self._metrics.lag.labels(keeper.destination.id).set(lag)
+            if keeper.delivery is not None:
+                keeper.delivery.watch(ends)
 
     async def _positions(self, keeper: Keeper) -> dict[TopicPartition, int]:
         if keeper.state is State.STOPPED:

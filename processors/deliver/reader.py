@@ -25,6 +25,7 @@ from processors.deliver.deliverer import Deliverer
 from processors.deliver.intake import Intake
 from processors.deliver.settlements import Settlements
 from schemas.clock import Clock
+from schemas.errors import DeliveryFailed
 
 log = structlog.get_logger(__name__)
 # How long a request for records waits: with something to commit soon, and with nothing.
@@ -38,6 +39,7 @@ DRAIN_SECONDS: Final = 10.0
 WRITE_SECONDS: Final = 5.0
 COMMIT_SECONDS: Final = 5.0
 CLOSE_SECONDS: Final = 10.0
+STALLED_SECONDS: Final = 60.0
 
 Fetched = Mapping[TopicPartition, Sequence[ConsumerRecord]]
 # Where assigned partitions begin. Raises `PositionLost`, or what Kafka's clients raise.
@@ -66,6 +68,7 @@ class DestinationReader(ConsumerRebalanceListener):  # type: ignore[misc]
         self._commits = CommitTimer(clock.monotonic())
         self._progress: dict[TopicPartition, PartitionProgress] = {}
         self._paused: set[TopicPartition] = set()
+        self._moved_at = clock.monotonic()
         # Counts changes of the assignment: what was fetched before one is read again.
         self._assignment = 0
         self._room = asyncio.Event()
@@ -103,6 +106,18 @@ class DestinationReader(ConsumerRebalanceListener):  # type: ignore[misc]
     def positions(self) -> dict[TopicPartition, int]:
         """Up to where each assigned partition is settled."""
         return {partition: progress.position for partition, progress in self._progress.items()}
+
+    def watch(self, ends: Mapping[TopicPartition, int]) -> None:
+        """Ends the run where records are there and none comes: aiokafka can stop in silence."""
+        now = self._clock.monotonic()
+        behind = self._deliverer.wants_more and any(
+            ends.get(partition, 0) > progress.next_read and partition not in self._paused
+            for partition, progress in self._progress.items()
+        )
+        if not behind:
+            self._moved_at = now
+        elif now - self._moved_at > STALLED_SECONDS:
+            self.end(DeliveryFailed("reader_stalled", "records are there and none comes"))
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:  # noqa: ARG002
         """Finishes what is in hand before others may have the partitions."""
@@ -173,6 +188,8 @@ class DestinationReader(ConsumerRebalanceListener):  # type: ignore[misc]
         if assignment != self._assignment or not self._progress:
             self._read_again(fetched)
             return
+        if fetched:
+            self._moved_at = self._clock.monotonic()
         for partition, records in fetched.items():
             for record in records:
                 self._intake.take(record, self._progress[partition])

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from typing import Final
 
 import structlog
@@ -91,7 +92,8 @@ class SinksService:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(keep_running(follower.run, "registry_follower"))
                 tasks.create_task(self._reconcile(supervisor, shared.registry_log))
-                tasks.create_task(_watch_lag(supervisor, LagWatch(admin, shared)))
+                watch = partial(_watch_lag, supervisor, LagWatch(admin, shared))
+                tasks.create_task(keep_running(watch, "lag_watch"))
                 tasks.create_task(self._watch_secrets(supervisor))
                 tasks.create_task(shared.recorder.watch())
 

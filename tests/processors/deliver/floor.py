@@ -21,6 +21,7 @@ from aiokafka.structs import TopicPartition
 
 from deploy.broker import LocalBroker, free_port
 from deploy.programs import ROOT, Program, Start
+from schemas.partitions import partition_of
 from schemas.topics import TopicNames
 from tests.processors.deliver.fakes import merchant_headers, scan_event
 
@@ -71,6 +72,7 @@ class Floor:
     directory: Path
     environ: dict[str, str]
     port: int
+    partitions: int = 1  # of each merchant's topic
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     programs: list[Program] = field(default_factory=list)
 
@@ -99,7 +101,13 @@ class Floor:
         owned = MIDS if mids is None else mids
         registry = {
             "merchants": [
-                {"id": one, "name": one, "role": "shipper", "terms_accepted_on": "2026-03-20"}
+                {
+                    "id": one,
+                    "name": one,
+                    "role": "shipper",
+                    "terms_accepted_on": "2026-03-20",
+                    "partitions": self.partitions,
+                }
                 for one in MIDS
             ],
             "mids": [{"mid": mid, "owner": owner} for owner, mid in owned.items()],
@@ -143,14 +151,16 @@ class Floor:
         ) as producer:
             futures = []
             for event in events:
-                record: dict[str, Any] = {"value": event}
+                record: dict[str, Any] = {"value": event, "partition": 0}
                 if not isinstance(event, bytes):
+                    key = event["tracking_number"].encode()
                     record = {
                         "value": orjson.dumps(event),
-                        "key": event["tracking_number"].encode(),
+                        "key": key,
                         "headers": merchant_headers(event),
+                        "partition": partition_of(key, self.partitions),
                     }
-                futures.append(await producer.send(topic, partition=0, **record))
+                futures.append(await producer.send(topic, **record))
             await asyncio.gather(*futures)
 
     async def read(self, topic: str) -> list[dict[str, Any]]:

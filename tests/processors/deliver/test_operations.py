@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -111,6 +112,32 @@ async def test_one_destination_alone_and_beside(floor: Floor) -> None:
     assert floor.endpoint("orders").event_ids == ids(numbered(5, each=2))
     unknown = await floor.command("sink", "nope")
     assert (unknown.returncode, "nope" in unknown.stderr) == (1, True)
+
+
+async def test_processes_take_over_from_each_other_under_load(floor: Floor) -> None:
+    """Partitions move between processes that come and go; nothing is lost or runs ahead."""
+
+    async def takes_its_time(_: dict[str, Any]) -> web.Response:
+        await asyncio.sleep(0.01)
+        return web.Response()
+
+    floor.partitions = 3
+    floor.endpoint("orders").answer = takes_its_time
+    await floor.apply(floor.http("orders", max_in_flight=8))
+    events = numbered(90, each=60)
+    await floor.write("acme", events)
+    orders = floor.endpoint("orders")
+    first = await floor.start()
+    await until(lambda: len(orders.event_ids) > 600)
+    second = await floor.start()
+    accepted = partial(second.metric, "usps_sink_attempts_total", outcome="accepted")
+    await until(lambda: accepted() > 300)
+    assert await asyncio.to_thread(first.end) == 0
+    await until(lambda: orders.event_ids == ids(events))
+    assert orders.skipped() == []
+    await until(lambda: second.metric("usps_sink_lag_records", destination="orders") == 0)
+    assert await asyncio.to_thread(second.end) == 0
+    assert (await floor.outcomes("orders")).keys() == ids(events)
 
 
 async def test_shards_share_the_destinations_out(floor: Floor) -> None:
