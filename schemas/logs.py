@@ -6,16 +6,21 @@ from typing import Final, Literal
 
 import orjson
 import structlog
+import structlog.tracebacks
 
+# Never with the values of variables, which may be a body, an address or a secret.
+_TRACEBACKS: Final = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 def configure_logging(level: str, style: Literal["json", "console"]) -> None:
     """Sets up structlog for the whole process; libraries speak from warning on, if at all."""
     last: list[structlog.typing.Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(_dumps)]
+        [_TRACEBACKS, structlog.processors.JSONRenderer(_dumps)]
         if style == "json"
-        else [structlog.dev.ConsoleRenderer()]
+        else [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     )
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
