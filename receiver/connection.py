@@ -12,14 +12,14 @@ from typing import Any, Final, cast
 from receiver.answers import Answer
 from receiver.app import PATH
 from receiver.listener import Listener
-from receiver.protocol import DeadlineProtocol, Deadlines
+from receiver.protocol import DeadlineProtocol, Limits
 
 _TARGET: Final = PATH.encode()
 
 
-def connections_to(listener: Listener, deadlines: Deadlines) -> type[asyncio.Protocol]:
+def connections_to(listener: Listener, limits: Limits) -> type[asyncio.Protocol]:
     """The protocol, as uvicorn's `Config(http=...)` takes it."""
-    return cast("type[asyncio.Protocol]", partial(CallbackConnection, listener, deadlines))
+    return cast("type[asyncio.Protocol]", partial(CallbackConnection, listener, limits))
 
 
 class _Nobody:

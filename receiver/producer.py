@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.structs import TopicPartition
 
 from receiver.door import OutgoingRecord
-from schemas.kafka import KafkaOptions
+from schemas.kafka import KafkaOptions, patient
 
 # A producer that hangs must not hold up its successor or the program's end.
 CLOSE_SECONDS: Final = 3.0
@@ -47,7 +47,7 @@ class KafkaProducer:
 
     def __init__(self, options: KafkaOptions, topics: Sequence[str]) -> None:
         self._topics = topics
-        self._producer = AIOKafkaProducer(**options.producer())
+        self._producer = patient(AIOKafkaProducer(**options.producer()))
 
     async def start(self) -> None:
         """Bootstraps, gets a producer id and learns who leads the topics, which exist."""

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with what it lacks: deadlines, and a bound on headers.
+"""uvicorn's HTTP protocol with what it lacks: deadlines, bounds on headers and connections.
 
 uvicorn waits for ever for a request, however slowly it trickles. An application cannot see one
 before its headers are complete, and a timer per body costs more than the body; so it is the
@@ -13,6 +13,7 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from receiver.answers import REFUSALS, TOO_SLOW
+from receiver.places import Places
 
 MAX_HEADER_BYTES: Final = 64 * 1024
 # The contract says 20; some of it goes by before a busy process gets to it.
@@ -26,20 +27,22 @@ _SLOW: Final = b"%bconnection: close\r\n%b" % (
 
 
 @dataclass(frozen=True, slots=True)
-class Deadlines:
-    """How long a client may take; `on_late` is called for each that took longer."""
+class Limits:
+    """What a client may take: time, and a place. `on_late` is called for each that is too slow."""
 
     header_seconds: float
     body_seconds: float
     on_late: Callable[[], None]
+    places: Places
 
 
 class DeadlineProtocol(HttpToolsProtocol):
     """One connection, with at most one deadline running."""
 
-    def __init__(self, deadlines: Deadlines, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+    def __init__(self, limits: Limits, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **kwargs)
-        self._deadlines = deadlines
+        self._limits = limits
+        self._address: str | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._silent = True
         self._in_headers = False
@@ -48,13 +51,20 @@ class DeadlineProtocol(HttpToolsProtocol):
         self._partial_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A fresh connection must say something soon."""
+        """A fresh connection needs a place, and must say something soon."""
         super().connection_made(transport)
-        self._set_deadline(MAX_SILENCE_SECONDS)
+        address = "" if self.client is None else self.client[0]
+        if self._limits.places.take(address):
+            self._address = address
+            self._set_deadline(MAX_SILENCE_SECONDS)
+        else:
+            transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is due any more."""
+        """Nothing is due any more, and the place is free."""
         self._clear_deadline()
+        if self._address is not None:
+            self._limits.places.leave(self._address)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -66,9 +76,9 @@ class DeadlineProtocol(HttpToolsProtocol):
             self._await_headers()
         elif self._deadline is None:
             if self._in_body:
-                self._set_deadline(self._deadlines.body_seconds)
+                self._set_deadline(self._limits.body_seconds)
             elif self._dawdles():
-                self._set_deadline(self._deadlines.header_seconds)
+                self._set_deadline(self._limits.header_seconds)
 
     def _dawdles(self) -> bool:
         """Something came that is no request, such as line ends: no reason to stay for ever."""
@@ -123,7 +133,7 @@ class DeadlineProtocol(HttpToolsProtocol):
             self.send_400_response("Headers too large.")
         elif self._deadline is None or self._silent:
             self._clear_deadline()
-            self._set_deadline(self._deadlines.header_seconds)
+            self._set_deadline(self._limits.header_seconds)
 
     def _set_deadline(self, seconds: float) -> None:
         self._deadline = self.loop.call_later(seconds, self._is_late)
@@ -139,7 +149,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self._in_headers or self._in_body:
-            self._deadlines.on_late()
+            self._limits.on_late()
             if self._may_answer():
                 self.transport.write(_SLOW)
         self.transport.close()

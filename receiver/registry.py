@@ -12,7 +12,7 @@ from receiver.producer import BROKER_FAULTS, START_SECONDS
 from receiver.subscriptions import Resolved, SubscriptionTable, resolve_subscriptions
 from receiver.topics import FindPartitions
 from schemas.follow import Reader, RegistryFollower
-from schemas.kafka import KafkaOptions
+from schemas.kafka import KafkaOptions, patient
 from schemas.metrics import ReceiverMetrics, RegistryMetrics
 from schemas.registry.log import RegistryLog
 from schemas.secrets import Secrets
@@ -35,7 +35,7 @@ class RegistryReader(Reader, Protocol):
 
 def kafka_reader(options: KafkaOptions) -> RegistryReader:
     """The real one. To be called with a running loop."""
-    reader: RegistryReader = AIOKafkaConsumer(**options.reader())
+    reader: RegistryReader = patient(AIOKafkaConsumer(**options.reader()))
     return reader
 
 

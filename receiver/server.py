@@ -17,8 +17,9 @@ from receiver.app import create_app
 from receiver.assembly import Receiver, assemble
 from receiver.connection import connections_to
 from receiver.listener import Listener
+from receiver.places import Places
 from receiver.program import Tools
-from receiver.protocol import Deadlines
+from receiver.protocol import Limits
 from schemas.admin import Readiness, create_admin_app
 from schemas.errors import OperatorError
 from schemas.settings import PREFIX, Settings
@@ -41,24 +42,25 @@ def run(tools: Tools) -> int:
             f"{PREFIX}RECEIVER_WORKERS: more than one worker is not possible yet; set it to 1 "
             "and start more receivers behind a load balancer",
         )
-    public = listen(settings.receiver_host, settings.receiver_port, f"{PREFIX}RECEIVER_PORT")
+    public = listen(settings.receiver_host, settings.receiver_port, f"{PREFIX}RECEIVER")
     admin_port = DEFAULT_ADMIN_PORT if settings.admin_port is None else settings.admin_port
-    admin = listen(settings.admin_host, admin_port, f"{PREFIX}ADMIN_PORT")
+    admin = listen(settings.admin_host, admin_port, f"{PREFIX}ADMIN")
     with public, admin, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(Server(tools, public, admin).serve())
     return 0
 
 
-def listen(host: str, port: int, setting: str) -> socket.socket:
-    """A bound socket. Raises `OperatorError` that names port and setting."""
+def listen(host: str, port: int, settings: str) -> socket.socket:
+    """A bound socket. Raises `OperatorError` that names address and settings (their prefix)."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
+        reason = "no such host" if isinstance(error, socket.gaierror) else error.strerror
         raise OperatorError(
             "port_unavailable",
-            f"cannot listen on {host}:{port} ({error.strerror}); end what uses it, or set "
-            f"{setting}",
+            f"cannot listen on {host}:{port} ({reason}); end what uses it, set another "
+            f"{settings}_PORT, or correct {settings}_HOST",
         ) from None
 
 
@@ -126,16 +128,17 @@ def public_server(listener: Listener, settings: Settings) -> uvicorn.Server:
     """The server of the public port, to be given its socket."""
     # Whoever is still sending has the body's time, and then the broker's.
     grace = settings.body_timeout_seconds + settings.publish_timeout_seconds + _SPARE_SECONDS
-    deadlines = Deadlines(
-        settings.header_timeout_seconds,
-        settings.body_timeout_seconds,
-        listener.too_late,
+    limits = Limits(
+        header_seconds=settings.header_timeout_seconds,
+        body_seconds=settings.body_timeout_seconds,
+        on_late=listener.too_late,
+        places=Places(settings.max_connections, settings.max_connections_per_address),
     )
     return _Uvicorn(
         uvicorn.Config(
             create_app(listener),
             interface="asgi3",
-            http=connections_to(listener, deadlines),
+            http=connections_to(listener, limits),
             ws="none",
             lifespan="off",
             log_config=None,

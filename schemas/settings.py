@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -30,12 +31,23 @@ def _listed(value: object) -> object:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
+def _addresses(value: str) -> str:
+    """`host:port`, comma-separated; the port may be left out."""
+    for address in value.split(","):
+        host, _, port = address.strip().rpartition(":")
+        if not (host or port) or (host and not (port.isascii() and port.isdigit())):
+            raise ValueError("write host:port, several separated by commas")
+    return value
+
+
 class Settings(BaseModel):
     """One field per setting; the field's description is its meaning for the operator."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kafka_bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka's addresses.")
+    kafka_bootstrap_servers: Annotated[str, AfterValidator(_addresses)] = Field(
+        "127.0.0.1:9092", description="Kafka's addresses, host:port, comma-separated."
+    )
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="How to speak to Kafka."
     )

@@ -102,10 +102,10 @@ class Site:
         self.http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30))
 
     async def __aexit__(self, *_: object) -> None:
-        """Ended, whatever happened."""
+        """Ended, whatever happened; told to end, it ends well."""
         await self.http.close()
         if self.program.process.poll() is None:
-            await asyncio.to_thread(self.program.end)
+            assert await asyncio.to_thread(self.program.end) == 0
 
     async def post(self, body: bytes, headers: Sequence[tuple[bytes, bytes]]) -> Reply:
         """One request to the listener."""

@@ -250,6 +250,33 @@ async def test_ending_finishes_what_was_taken(place: Site) -> None:
     writer.close()
 
 
+async def test_connections_are_bounded() -> None:
+    """Beyond the settings' numbers a connection is closed at once; a free place is given again."""
+    async with site(max_connections="3", max_connections_per_address="2") as place:
+        reader, writer = await place.connect()
+        _, second = await place.connect()
+        writer.write(raw(*callback()))
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        assert await place.send(b"") == b""
+        second.close()
+        await second.wait_closed()
+        await asyncio.sleep(0.05)
+        assert answers(await place.send(raw(*callback(), CLOSE))) == [RECEIVED]
+        writer.close()
+
+
+async def test_other_protocols_are_refused(place: Site) -> None:
+    """A request to go on in another protocol is read without a body, and refused as such."""
+    asking = raw(*callback(), b"upgrade: websocket", b"connection: upgrade, close")
+    [(status, refusal)] = answers(await place.send(asking))
+    assert (status, refusal["error"]) == (400, "not_json")
+
+
+async def test_idle_connection_may_stay_75_seconds(place: Site) -> None:
+    """A kept-alive connection that says nothing has the contract's time."""
+    assert place.server.config.timeout_keep_alive == 75
+
+
 async def test_bug_costs_no_callback() -> None:
     """An error of ours is answered 503, so that USPS repeats."""
 

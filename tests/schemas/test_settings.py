@@ -63,6 +63,13 @@ def test_a_sign_in_is_complete_or_refused() -> None:
         Settings.from_environ({"SCANWIRE_KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT"})
 
 
+@pytest.mark.parametrize("addresses", ["", "host:abc", "a:1,,b:2", ":"])
+def test_malformed_addresses_are_refused(addresses: str) -> None:
+    """What no client could connect to is refused before anything connects."""
+    with pytest.raises(SettingsRefused, match="SCANWIRE_KAFKA_BOOTSTRAP_SERVERS: write host:port"):
+        Settings.from_environ({"SCANWIRE_KAFKA_BOOTSTRAP_SERVERS": addresses})
+
+
 def test_retry_delays_are_a_list() -> None:
     """Delays are comma-separated seconds."""
     settings = Settings.from_environ({"SCANWIRE_SINK_RETRY_SECONDS": "0.1, 2"})

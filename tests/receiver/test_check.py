@@ -1,0 +1,83 @@
+"""What `check` finds wrong, and the command line around it."""
+
+from pathlib import Path
+
+import pytest
+
+from receiver.__main__ import build_parser
+from receiver.check import disk_finding, registry_findings, settings_in_force, topic_finding
+from receiver.program import Tools
+from receiver.server import run
+from receiver.topics import TopicState
+from schemas.errors import OperatorError
+from schemas.registry.entities import Subscription
+from schemas.registry.log import RegistryLog
+from schemas.secrets import Secrets
+from schemas.settings import Settings, describe
+from schemas.topics import LARGE_RECORD_BYTES
+
+NOTHING = Secrets({}, lambda _: "")
+
+
+def test_topic_that_may_lose_an_acknowledged_callback() -> None:
+    """A replicated topic that acknowledges with one replica is wrong; with two it is not."""
+    weak = topic_finding("updates", TopicState(6, 3, 1, LARGE_RECORD_BYTES))
+    assert not weak.well
+    assert "min.insync.replicas" in weak.detail
+    assert topic_finding("updates", TopicState(6, 3, 2, LARGE_RECORD_BYTES)).well
+    assert topic_finding("updates", TopicState(6, 1, 1, LARGE_RECORD_BYTES)).well
+
+
+def test_topic_that_does_not_take_large_callbacks() -> None:
+    """A topic of Kafka's usual record size is wrong."""
+    small = topic_finding("updates", TopicState(6, 1, 1, 1_048_588))
+    assert not small.well
+    assert str(LARGE_RECORD_BYTES) in small.detail
+
+
+def test_registry_without_subscriptions() -> None:
+    """With nothing declared there is nothing to listen for, and a command to run."""
+    [finding] = registry_findings(RegistryLog(), NOTHING)
+    assert not finding.well
+    assert "registry apply" in finding.detail
+
+
+def test_secret_that_cannot_be_resolved() -> None:
+    """Each unresolved secret is a finding of its own, by reference."""
+    log = RegistryLog()
+    log.registry.put(
+        Subscription(name="acme", mid="912345678", secrets=["env:MISSING", "env:ALSO"])
+    )
+    registry, *secrets = registry_findings(log, NOTHING)
+    assert registry.well
+    assert ["env:MISSING" in secrets[0].detail, "env:ALSO" in secrets[1].detail] == [True, True]
+
+
+def test_disk(tmp_path: Path) -> None:
+    """A directory that can be made is well; one behind a file is not."""
+    assert disk_finding(tmp_path / "not" / "there" / "yet").well
+    (tmp_path / "file").touch()
+    assert not disk_finding(tmp_path / "file" / "spool").well
+
+
+def test_every_setting_is_listed_in_help_and_check() -> None:
+    """`--help` and `check` know the same settings."""
+    text = build_parser().format_help()
+    shown = settings_in_force(Settings())
+    for name, _, _ in describe():
+        assert name in text
+        assert name in shown
+
+
+def test_commands() -> None:
+    """The commands of the contract that exist."""
+    text = build_parser().format_help()
+    for command in ("serve", "simulate", "check"):
+        assert command in text
+
+
+def test_more_workers_are_refused() -> None:
+    """A setting that is not served yet is refused with what to do instead."""
+    settings = Settings.model_validate({"receiver_workers": 2})
+    with pytest.raises(OperatorError, match="SCANWIRE_RECEIVER_WORKERS"):
+        run(Tools.of(settings, NOTHING))
