@@ -26,6 +26,7 @@ from processors.consume.tenure import Claim
 from processors.consume.topics import problems_with_topics
 from processors.consume.worker import Observers, PartitionWorker
 from processors.program import Tools
+from schemas.kafka import patient
 
 log = structlog.get_logger(__name__)
 TICK_SECONDS: Final = 0.5
@@ -106,10 +107,8 @@ class TransactionLoop:
     async def _membership(self, instance_id: str) -> None:
         """From joining the group to leaving it, or to an error of the group's client."""
         self._doubtful = False
-        consumer = AIOKafkaConsumer(
-            **self._tools.kafka.reader(self._names.group(self._group)),
-            group_instance_id=instance_id,
-        )
+        options = self._tools.kafka.reader(self._names.group(self._group))
+        consumer = patient(AIOKafkaConsumer(**options, group_instance_id=instance_id))
         consumer.subscribe([self._topic], listener=_Listener(self, consumer))
         try:
             if not await self._until_stop(consumer.start()):

@@ -14,7 +14,7 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 from processors.consume.stage import OutRecord
 from processors.consume.write import SizeLimits, TransactionWriter
 from schemas.errors import Interrupted, PositionLost
-from schemas.kafka import KafkaOptions
+from schemas.kafka import KafkaOptions, patient
 
 log = structlog.get_logger(__name__)
 MAX_BATCH_RECORDS: Final = 500
@@ -52,10 +52,10 @@ class Tenure:
     def __init__(self, claim: Claim, limits: SizeLimits) -> None:
         self._claim = claim
         self._partition = claim.partition
-        producer = AIOKafkaProducer(**claim.kafka.transactional(claim.transactional_id))
+        producer = patient(AIOKafkaProducer(**claim.kafka.transactional(claim.transactional_id)))
         self._writer = TransactionWriter(producer, claim.group_id, limits, claim.too_large)
-        self._reader = AIOKafkaConsumer(
-            **claim.kafka.reader() | {"max_partition_fetch_bytes": FETCH_BYTES}
+        self._reader = patient(
+            AIOKafkaConsumer(**claim.kafka.reader() | {"max_partition_fetch_bytes": FETCH_BYTES})
         )
         self._in_transaction = False
         self._watched: int | None = None

@@ -20,7 +20,7 @@ from processors.consume.write import RECORD_OVERHEAD_BYTES, SizeLimits
 from processors.router.merchant_topics import announce, found_topics
 from processors.router.records import MerchantRecord
 from schemas.errors import Interrupted
-from schemas.kafka import KafkaOptions
+from schemas.kafka import KafkaOptions, patient
 from schemas.partitions import partition_of
 
 log = structlog.get_logger(__name__)
@@ -96,7 +96,7 @@ class MerchantWriter:
             return self._producer
 
     async def _start(self) -> None:
-        producer = AIOKafkaProducer(**self._kafka.producer())
+        producer = patient(AIOKafkaProducer(**self._kafka.producer()))
         try:
             async with asyncio.timeout(START_SECONDS):
                 await producer.start()

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from processors.consume.errors import BROKER_TROUBLE
 from processors.router.merchant_topics import found_topics
 from schemas.follow import RegistryFollower
-from schemas.kafka import KafkaOptions
+from schemas.kafka import KafkaOptions, patient
 from schemas.registry.index import Registry
 from schemas.registry.log import RegistryLog
 
@@ -60,7 +60,7 @@ class RegistryView:
             wanted = "run `scanwire-processors topics` or `scanwire-processors registry apply`"
             self._blame(f"topics are missing: {', '.join(sorted(missing))}; {wanted}")
             return
-        reader = AIOKafkaConsumer(**self._kafka.reader())
+        reader = patient(AIOKafkaConsumer(**self._kafka.reader()))
         try:
             await reader.start()
             await self._read_and_follow(reader)
