@@ -72,10 +72,11 @@ def evidence_of_piece(
     """All evidence of a piece, one per (channel, mid), the first that came to hand."""
     found: dict[tuple[str, str | None], Evidence] = {}
     if past is not None and past["piece"] == piece:
-        for one in past["evidence"]:
-            found.setdefault((one["channel"], one["mid"]), one)
+        found = {(one["channel"], one["mid"]): one for one in past["evidence"]}
     for event in known:
         if event["piece"] == piece:
             for one in event["evidence"]:
-                found.setdefault((one["channel"], one["mid"]), one)
+                way = (one["channel"], one["mid"])
+                if way not in found:
+                    found[way] = one
     return list(found.values())

@@ -5,8 +5,9 @@ Nothing published changes by it: the sequence goes on, and what is not later tha
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final
 
 from processors.packages.evidence import evidence_of_piece
@@ -18,6 +19,7 @@ from schemas.package import FORGET_AFTER_DAYS, MAX_EVENTS_PER_NUMBER, TRIM_AFTER
 State = dict[str, Any]
 # Events that state no time cannot be told by a time, so their ids are kept; few have any.
 MAX_TIMELESS: Final = 50
+DAY_SECONDS: Final = 86_400
 
 
 class Due(Enum):
@@ -45,9 +47,15 @@ def is_silent(state: Mapping[str, Any], now: str) -> bool:
 
 
 def due_at(state: Mapping[str, Any]) -> int:
-    """When something will be due, in seconds of the epoch."""
+    """When something will be due at the latest, in seconds of the epoch: the end of that day."""
     days = FORGET_AFTER_DAYS if is_trimmed(state) else TRIM_AFTER_DAYS
-    return int(moment(silent_since(state)).timestamp()) + days * 86_400
+    return _day_began(silent_since(state)[:10]) + (days + 1) * DAY_SECONDS
+
+
+@lru_cache(maxsize=1024)
+def _day_began(day: str) -> int:
+    """In seconds of the epoch, UTC."""
+    return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp())
 
 
 def silent_since(state: Mapping[str, Any]) -> str:

@@ -126,9 +126,9 @@ def test_what_is_due_when() -> None:
     assert state is not None
     assert due(state, "2026-05-06T00:00:00.000Z") is Due.NOTHING
     assert due(state, "2026-05-06T05:00:00.000Z") is Due.TRIM
-    assert datetime.fromtimestamp(due_at(state), UTC).isoformat() == "2026-05-06T04:30:00+00:00"
+    assert datetime.fromtimestamp(due_at(state), UTC).isoformat() == "2026-05-07T00:00:00+00:00"
     small = trimmed(state)
     assert due(small, "2026-05-07T00:00:00.000Z") is Due.NOTHING
     assert due(small, "2028-01-06T05:00:00.000Z") is Due.FORGET
     assert due(state, "2028-01-06T05:00:00.000Z") is Due.FORGET
-    assert datetime.fromtimestamp(due_at(small), UTC).isoformat() == "2028-01-06T04:30:00+00:00"
+    assert datetime.fromtimestamp(due_at(small), UTC).isoformat() == "2028-01-07T00:00:00+00:00"
