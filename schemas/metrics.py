@@ -140,6 +140,13 @@ class PackagesMetrics:
             "Transactions given up and tried again. A rise: an unwell broker.",
             registry=registry,
         )
+        self.lost = Gauge(
+            "usps_packages_position_lost",
+            "1: the position fell out of the log; that partition's updates wait. Readiness names "
+            "the range; only resetting the group's offset goes on.",
+            ["partition"],
+            registry=registry,
+        )
 
 
 class RouterMetrics:
@@ -172,6 +179,13 @@ class RouterMetrics:
         self.aborted = Counter(
             "usps_router_transactions_aborted_total",
             "Transactions given up and tried again. A rise: an unwell broker.",
+            registry=registry,
+        )
+        self.lost = Gauge(
+            "usps_router_position_lost",
+            "1: the position fell out of the log; that partition's events wait. Readiness names "
+            "the range; only resetting the group's offset goes on.",
+            ["partition"],
             registry=registry,
         )
 

@@ -61,4 +61,5 @@ def packages_loop(tools: Tools) -> TransactionLoop:
         on_lag=lambda partition, records: metrics.lag.labels(str(partition)).set(records),
         on_batch_seconds=metrics.batch_seconds.observe,
         on_abort=metrics.aborted.inc,
+        on_lost=lambda partition, lost: metrics.lost.labels(str(partition)).set(lost),
     )

@@ -55,6 +55,7 @@ class TransactionLoop:
         on_lag: Callable[[int, int], None],
         on_batch_seconds: Callable[[float], None],
         on_abort: Callable[[], None],
+        on_lost: Callable[[int, int], None],
     ) -> None:
         self._tools = tools
         self._names = tools.settings.topics
@@ -62,7 +63,7 @@ class TransactionLoop:
         self._topic = topic
         self._needs = tuple(needs)
         self._make_stage = make_stage
-        self._observers = Observers(on_lag, on_batch_seconds, on_abort)
+        self._observers = Observers(on_lag, on_batch_seconds, on_abort, on_lost)
         self._stopping = asyncio.Event()
         self._doubtful = False
         self._bug: Exception | None = None

@@ -39,11 +39,13 @@ class Observers:
         lag: (input partition, records not yet processed).
         batch_seconds: one committed batch, from its records in hand to the commit.
         aborted: a transaction was given up and is tried again.
+        lost: (input partition, 1 when its position fell out of the log, else 0).
     """
 
     lag: Callable[[int, int], None]
     batch_seconds: Callable[[float], None]
     aborted: Callable[[], None]
+    lost: Callable[[int, int], None]
 
 
 class PartitionWorker:
@@ -81,6 +83,7 @@ class PartitionWorker:
                 await self._work(stage)
         finally:
             self._observers.lag(self._claim.partition.partition, 0)
+            self._observers.lost(self._claim.partition.partition, 0)
             await stage.close()
 
     async def _work(self, stage: Stage) -> None:
@@ -89,6 +92,7 @@ class PartitionWorker:
             await self._tenure(stage)
         except PositionLost as error:
             self.trouble = error.detail
+            self._observers.lost(self._claim.partition.partition, 1)
             self._log.error("position_lost", detail=error.detail)
             await self._stopping.wait()
         except Exception as error:

@@ -87,6 +87,7 @@ class Router:
             on_lag=lambda partition, lag: self._metrics.lag.labels(str(partition)).set(lag),
             on_batch_seconds=self._metrics.batch_seconds.observe,
             on_abort=self._metrics.aborted.inc,
+            on_lost=lambda partition, lost: self._metrics.lost.labels(str(partition)).set(lost),
         )
 
     def _make_stage(self, partition: TopicPartition) -> RouterStage:

@@ -121,6 +121,7 @@ async def test_a_lost_position_stops_that_partition_alone(tools: Tools) -> None:
         await until(lambda: len(again.loop.readiness()) == 1, "visible")
         assert "offsets 5 to 7 are no longer there" in again.loop.readiness()[0]
         assert again.stages[0].kept == []
+        assert again.lost == {0: 1}
 
 
 async def delete_before(tools: Tools, place: TopicPartition, offset: int) -> None:

@@ -148,6 +148,7 @@ class Copier:
         self.stages: dict[int, CopyStage] = {}
         self.all_stages: list[CopyStage] = []
         self.lags: dict[int, int] = {}
+        self.lost: dict[int, int] = {}
         self.aborts = 0
         self.loop = TransactionLoop(
             tools,
@@ -158,6 +159,7 @@ class Copier:
             on_lag=self.lags.__setitem__,
             on_batch_seconds=lambda _: None,
             on_abort=self._aborted,
+            on_lost=self.lost.__setitem__,
         )
 
     def _stage(self, place: TopicPartition) -> CopyStage:
