@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Final, Protocol
 
 import structlog
@@ -12,7 +11,7 @@ from receiver.producer import BROKER_FAULTS, START_SECONDS
 from receiver.subscriptions import Resolved, SubscriptionTable, resolve_subscriptions
 from receiver.topics import FindPartitions
 from schemas.follow import Reader, RegistryFollower
-from schemas.kafka import KafkaOptions, patient
+from schemas.kafka import KafkaOptions, end_client, patient
 from schemas.metrics import ReceiverMetrics, RegistryMetrics
 from schemas.registry.log import RegistryLog
 from schemas.secrets import Secrets
@@ -20,6 +19,7 @@ from schemas.topics import TopicNames
 
 log = structlog.get_logger(__name__)
 RETRY_SECONDS: Final = 1.0
+STOP_SECONDS: Final = 3.0
 REFRESH_SECONDS: Final = 1.0
 
 
@@ -93,8 +93,7 @@ class RegistryView:
                 await reader.start()
             await self._read_and_follow(reader)
         finally:
-            with suppress(*BROKER_FAULTS):
-                await reader.stop()
+            await end_client(reader, STOP_SECONDS)
 
     async def _read_and_follow(self, reader: RegistryReader) -> None:
         registry_log = RegistryLog(lambda: self._changed(registry_log))

@@ -15,7 +15,6 @@ from typing import Any, Final
 import structlog
 from aiokafka import AIOKafkaConsumer
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from processors.consume.dead_letters import dead_letter_for
@@ -26,7 +25,7 @@ from processors.consume.tenure import Claim
 from processors.consume.topics import problems_with_topics
 from processors.consume.worker import Observers, PartitionWorker
 from processors.program import Tools
-from schemas.kafka import patient
+from schemas.kafka import end_client, patient
 
 log = structlog.get_logger(__name__)
 TICK_SECONDS: Final = 0.5
@@ -120,9 +119,7 @@ class TransactionLoop:
         finally:
             self._troubles = ["has left its consumer group"]
             await self.settle()
-            with suppress(KafkaError, TimeoutError):
-                async with asyncio.timeout(LEAVE_SECONDS):
-                    await consumer.stop()
+            await end_client(consumer, LEAVE_SECONDS)
 
     async def _tick(self, consumer: AIOKafkaConsumer) -> None:
         """Raises the group client's errors; notes the workers' bugs."""
@@ -130,9 +127,10 @@ class TransactionLoop:
         # as polling, without which aiokafka leaves the group, and it raises pending errors.
         await consumer.getmany(timeout_ms=0)
         for _, task in self._workers.values():
-            error = task.exception() if task.done() else None
-            if isinstance(error, Exception):
-                self._bug = error
+            if task.cancelled():
+                self._doubt()  # not by us: whoever it was, its partition must not rest
+            elif task.done() and (error := task.exception()) is not None:
+                self._bug = error if isinstance(error, Exception) else self._bug
         await asyncio.sleep(TICK_SECONDS)
 
     async def _until_stop(self, work: Any) -> bool:  # noqa: ANN401 -- any coroutine

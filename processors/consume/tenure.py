@@ -2,19 +2,18 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from processors.consume.stage import OutRecord
 from processors.consume.write import SizeLimits, TransactionWriter
 from schemas.errors import Interrupted, PositionLost
-from schemas.kafka import KafkaOptions, patient
+from schemas.kafka import KafkaOptions, end_client, patient
 
 log = structlog.get_logger(__name__)
 MAX_BATCH_RECORDS: Final = 500
@@ -130,9 +129,7 @@ class Tenure:
 
     async def close(self) -> None:
         """Gives both clients up; what is uncommitted is aborted."""
-        with suppress(KafkaError, TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await self._reader.stop()
+        await end_client(self._reader, CLOSE_SECONDS)
         await self._writer.close(abort=self._in_transaction)
 
     async def _checked(self, committed: int | None) -> int:

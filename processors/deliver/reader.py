@@ -26,6 +26,7 @@ from processors.deliver.intake import Intake
 from processors.deliver.settlements import Settlements
 from schemas.clock import Clock
 from schemas.errors import DeliveryFailed
+from schemas.kafka import end_client
 
 log = structlog.get_logger(__name__)
 # How long a request for records waits: with something to commit soon, and with nothing.
@@ -237,8 +238,4 @@ class DestinationReader(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._commit()
 
     async def _close(self) -> None:
-        try:
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await self._consumer.stop()
-        except (KafkaError, TimeoutError) as error:
-            log.warning("consumer_close_failed", error=type(error).__name__)
+        await end_client(self._consumer, CLOSE_SECONDS)

@@ -13,12 +13,13 @@ from processors.administration import existing_partitions
 from processors.deliver.recorder import Recorder
 from processors.program import Tools
 from schemas.clock import Clock
-from schemas.kafka import KafkaOptions, patient
+from schemas.kafka import KafkaOptions, end_client, patient
 from schemas.metrics import SinkMetrics
 from schemas.registry.log import RegistryLog
 
 ANSWER_MS: Final = 10_000
 LOOK_SECONDS: Final = 1.0
+STOP_SECONDS: Final = 3.0
 
 
 class Logs:
@@ -34,7 +35,7 @@ class Logs:
 
     async def stop(self) -> None:
         """Disconnects."""
-        await self._consumer.stop()
+        await end_client(self._consumer, STOP_SECONDS)
 
     async def know(self, topics: Collection[str]) -> None:
         """Learns of existing topics at once: aiokafka would take a round trip for each."""

@@ -4,20 +4,20 @@ Called when the former owner is fenced, so nobody writes there meanwhile.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from processors.packages.store import Mark, StateStore, fingerprint
-from schemas.kafka import KafkaOptions
+from schemas.kafka import KafkaOptions, end_client
 
 log = structlog.get_logger(__name__)
 PORTION_RECORDS: Final = 2_000
 POLL_MS: Final = 1_000
+
+CLOSE_SECONDS: Final = 3.0
 
 
 class Restorer:
@@ -42,8 +42,7 @@ class Restorer:
             await consumer.start()
             await self._read(consumer)
         finally:
-            with suppress(KafkaError):
-                await consumer.stop()
+            await end_client(consumer, CLOSE_SECONDS)
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
         place = self._place

@@ -2,17 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
 
 from processors.consume.errors import BROKER_TROUBLE
 from processors.router.merchant_topics import found_topics
 from schemas.follow import RegistryFollower
-from schemas.kafka import KafkaOptions, patient
+from schemas.kafka import KafkaOptions, end_client, patient
 from schemas.registry.index import Registry
 from schemas.registry.log import RegistryLog
 
@@ -65,9 +63,7 @@ class RegistryView:
             await reader.start()
             await self._read_and_follow(reader)
         finally:
-            with suppress(KafkaError, TimeoutError):
-                async with asyncio.timeout(STOP_SECONDS):
-                    await reader.stop()
+            await end_client(reader, STOP_SECONDS)
 
     async def _read_and_follow(self, reader: AIOKafkaConsumer) -> None:
         caught_up = False
