@@ -25,6 +25,7 @@ from processors.consume.tenure import Claim
 from processors.consume.topics import problems_with_topics
 from processors.consume.worker import Observers, PartitionWorker
 from processors.program import Tools
+from schemas.errors import OperatorError
 from schemas.kafka import end_client, patient
 
 log = structlog.get_logger(__name__)
@@ -33,6 +34,8 @@ RETRY_SECONDS: Final = 1.0
 # A batch in hand is finished within this; then the broker must be away, and it is dropped.
 SETTLE_SECONDS: Final = 6.0
 LEAVE_SECONDS: Final = 5.0
+# Longer than the longest time limit of a step: a write (12 s) and giving its clients up (10 s).
+STALLED_SECONDS: Final = 40.0
 
 
 class TransactionLoop:
@@ -55,6 +58,7 @@ class TransactionLoop:
         on_batch_seconds: Callable[[float], None],
         on_abort: Callable[[], None],
         on_lost: Callable[[int, int], None],
+        stalled_seconds: float = STALLED_SECONDS,
     ) -> None:
         self._tools = tools
         self._names = tools.settings.topics
@@ -63,6 +67,7 @@ class TransactionLoop:
         self._needs = tuple(needs)
         self._make_stage = make_stage
         self._observers = Observers(on_lag, on_batch_seconds, on_abort, on_lost)
+        self._stalled_seconds = stalled_seconds
         self._stopping = asyncio.Event()
         self._doubtful = False
         self._bug: Exception | None = None
@@ -126,9 +131,11 @@ class TransactionLoop:
         # It never brings a record: every partition of this client is paused. But it counts
         # as polling, without which aiokafka leaves the group, and it raises pending errors.
         await consumer.getmany(timeout_ms=0)
-        for _, task in self._workers.values():
-            if task.cancelled():
-                self._doubt()  # not by us: whoever it was, its partition must not rest
+        for worker, task in self._workers.values():
+            if task.cancelled() or worker.still_for() > self._stalled_seconds:
+                # A wait of aiokafka's that nothing ends, or a cancellation that is not ours:
+                # whatever it was, this partition must not rest.
+                self._doubt()
             elif task.done() and (error := task.exception()) is not None:
                 self._bug = error if isinstance(error, Exception) else self._bug
         await asyncio.sleep(TICK_SECONDS)
@@ -181,14 +188,20 @@ class TransactionLoop:
         _, late = await asyncio.wait(tasks, timeout=SETTLE_SECONDS)
         for task in late:
             task.cancel()
-        for result in await asyncio.gather(*tasks, return_exceptions=True):
-            # Not raised here: aiokafka would only log what its listener raises.
-            if isinstance(result, Exception):
-                self._bug = result
+        ended, stuck = await asyncio.wait(tasks, timeout=SETTLE_SECONDS)
+        # Not raised here: aiokafka would only log what its listener raises.
+        for task in ended:
+            error = None if task.cancelled() else task.exception()
+            self._bug = error if isinstance(error, Exception) else self._bug
+        if stuck:
+            self._bug = OperatorError(
+                "worker_stuck", "a partition's work cannot be ended; start the program again"
+            )
 
     def _doubt(self) -> None:
-        """Somebody else holds what the group calls ours: join the group anew."""
-        log.warning("membership_doubted", group=self._group)
+        """Somebody else holds what the group calls ours, or nobody does: join the group anew."""
+        if not self._doubtful:
+            log.warning("membership_doubted", group=self._group)
         self._doubtful = True
 
     def _too_large(self, place: TopicPartition, out: OutRecord) -> OutRecord:

@@ -69,7 +69,12 @@ class PartitionWorker:
         self._pause_seconds = FIRST_PAUSE_SECONDS
         self._fences = 0
         self._log = log.bind(topic=claim.partition.topic, partition=claim.partition.partition)
+        self._stirred_at: float | None = None
         self.trouble: str | None = "is being restored"
+
+    def still_for(self) -> float:
+        """Seconds without a sign of life in work that has time limits; 0 in all other work."""
+        return 0.0 if self._stirred_at is None else self._clock.monotonic() - self._stirred_at
 
     def stop(self) -> None:
         """Lets `run` return after the batch in hand."""
@@ -129,11 +134,14 @@ class PartitionWorker:
             self._log.info("tenure_began", offset=offset)
             await self._batches(tenure, stage)
         finally:
+            self._stirred_at = self._clock.monotonic()
             await tenure.close()
+            self._stirred_at = None
 
     async def _batches(self, tenure: Tenure, stage: Stage) -> None:
         idled = watched = self._clock.monotonic()
         while not self._stopping.is_set():
+            self._stirred_at = self._clock.monotonic()
             records = await tenure.poll()
             now = self._clock.monotonic()
             if records:

@@ -187,3 +187,17 @@ async def feed(tools: Tools, topic: str, partitions: int) -> None:
     """Ten portions of a hundred records."""
     for first in range(0, 1000, 100):
         await send(tools, topic, numbered(first, first + 100, partitions))
+
+
+async def test_a_wait_that_nothing_ends_is_ended(tools: Tools) -> None:
+    """Work that shows no sign of life is given up, and its partition begun anew."""
+    await make_world(tools, partitions=1)
+    copier = Copier(tools, stalled_seconds=2.0)
+    async with running(copier):
+        await until(lambda: 0 in copier.stages and copier.loop.readiness() == [], "ready")
+        copier.stages[0].hang = True
+        given = numbered(0, 100, partitions=1)
+        await send(tools, copier.source, given)
+        await until(lambda: copier.kept == len(given), "all copied")
+    assert await copied(tools, copier) == Counter(value for _, value in given)
+    assert len(copier.all_stages) == 2

@@ -98,6 +98,7 @@ class CopyStage:
     pending: list[bytes] = field(default_factory=list)
     kept: list[bytes] = field(default_factory=list)
     fail_next: int = 0
+    hang: bool = False
     last: dict[TopicPartition, int] = field(default_factory=dict)
 
     async def restore(self) -> None:
@@ -109,6 +110,8 @@ class CopyStage:
         if self.fail_next:
             self.fail_next -= 1
             raise Interrupted("told_to_fail")
+        if self.hang:
+            await asyncio.Event().wait()
         self.pending = [record.value for record in records]
         return [
             OutRecord(self.to, self.place.partition, record.key, record.value, [], record.offset)
@@ -142,7 +145,7 @@ class CopyStage:
 class Copier:
     """A loop of copying stages."""
 
-    def __init__(self, tools: Tools, group: str = "copier") -> None:
+    def __init__(self, tools: Tools, group: str = "copier", stalled_seconds: float = 40.0) -> None:
         names = tools.settings.topics
         self.source, self.copy = f"{names.prefix}source", f"{names.prefix}copy"
         self.stages: dict[int, CopyStage] = {}
@@ -160,6 +163,7 @@ class Copier:
             on_batch_seconds=lambda _: None,
             on_abort=self._aborted,
             on_lost=self.lost.__setitem__,
+            stalled_seconds=stalled_seconds,
         )
 
     def _stage(self, place: TopicPartition) -> CopyStage:
