@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
+# Tests wait for brokers and processes more than they compute; each process has a Kafka of its own.
+TEST_PROCESSES ?= 3
+
 # Everything ruff reads; what mypy reads stands in pyproject.toml.
 SOURCES := receiver processors schemas deploy tests benchmarks
 
@@ -47,7 +50,7 @@ run: $(INSTALLED)
 # Kafka is fetched before the tests, so that no test's time limit pays for it.
 test: $(INSTALLED)
 	@$(BIN)/python -m deploy.broker install
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal $(ARGS)
 
 soak: $(INSTALLED)
 	@$(BIN)/python -m deploy.broker install

@@ -2,15 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, Final, Protocol
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.structs import TopicPartition
 
 from receiver.door import OutgoingRecord
-from schemas.kafka import KafkaOptions, patient
+from schemas.kafka import KafkaOptions
+from schemas.kafka_clients import end_producer, make_producer
 
 # A producer that hangs must not hold up its successor or the program's end.
 CLOSE_SECONDS: Final = 3.0
@@ -47,7 +46,7 @@ class KafkaProducer:
 
     def __init__(self, options: KafkaOptions, topics: Sequence[str]) -> None:
         self._topics = topics
-        self._producer = patient(AIOKafkaProducer(**options.producer()))
+        self._producer = make_producer(**options.producer())
 
     async def start(self) -> None:
         """Bootstraps, gets a producer id and learns who leads the topics, which exist."""
@@ -62,20 +61,7 @@ class KafkaProducer:
 
     async def close(self) -> None:
         """Flushes and ends it; one that cannot flush in time is cut off."""
-        try:
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await self._producer.stop()
-        except TimeoutError:
-            await self._cut_off()
-
-    async def _cut_off(self) -> None:
-        # aiokafka's stop() waits for the broker without limit, and has no other way out.
-        sender = self._producer._sender.sender_task  # noqa: SLF001
-        if sender is not None:
-            sender.cancel()
-        with suppress(TimeoutError, *BROKER_FAULTS):
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await self._producer.client.close()
+        await end_producer(self._producer, CLOSE_SECONDS)
 
     async def answers(self) -> bool:
         """Asks for the topics' metadata."""

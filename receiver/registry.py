@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 import structlog
-from aiokafka import AIOKafkaConsumer
 
 from receiver.producer import BROKER_FAULTS, START_SECONDS
 from receiver.subscriptions import Resolved, SubscriptionTable, resolve_subscriptions
 from receiver.topics import FindPartitions
 from schemas.follow import Reader, RegistryFollower
-from schemas.kafka import KafkaOptions, end_client, patient
+from schemas.kafka import KafkaOptions
+from schemas.kafka_clients import end_client, make_consumer
 from schemas.metrics import ReceiverMetrics, RegistryMetrics
 from schemas.registry.log import RegistryLog
 from schemas.secrets import Secrets
@@ -35,7 +35,7 @@ class RegistryReader(Reader, Protocol):
 
 def kafka_reader(options: KafkaOptions) -> RegistryReader:
     """The real one. To be called with a running loop."""
-    reader: RegistryReader = patient(AIOKafkaConsumer(**options.reader()))
+    reader: RegistryReader = make_consumer(**options.reader())
     return reader
 
 

@@ -3,9 +3,8 @@
 (acks=1, not idempotent, auto-commit, a jump over lost ranges, batches of 16 KiB.)
 """
 
-import asyncio
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, Self, TypeVar
+from typing import Any, Final, Self
 
 from aiokafka.helpers import create_ssl_context
 from pydantic import SecretStr
@@ -20,7 +19,6 @@ MAX_REQUEST_BYTES: Final = LARGE_RECORD_BYTES + 64 * 1024
 METADATA_MAX_AGE_MS: Final = 60_000
 REQUEST_TIMEOUT_MS: Final = 20_000
 TRANSACTION_TIMEOUT_MS: Final = 15_000
-METADATA_RETRY_SECONDS: Final = 0.5
 # Right after a commit the broker may refuse the next transaction's first batch until the
 # markers stand (NOT_ENOUGH_REPLICAS from Kafka 3.6 on); the usual 100 ms would be felt.
 TRANSACTION_RETRY_MS: Final = 20
@@ -91,55 +89,3 @@ class KafkaOptions:
             "heartbeat_interval_ms": 3_000,
             "max_poll_interval_ms": 300_000,
         }
-
-
-_Owner = TypeVar("_Owner")
-
-
-def patient(owner: _Owner) -> _Owner:
-    """Makes a consumer or producer of aiokafka wait between failed looks for the cluster.
-
-    While a broker refuses connections, 0.14's fetcher asks for metadata again at once: one
-    consumer wrote 2,000 log lines a second and took a core.
-    """
-    client: Any = getattr(owner, "_client", None) or getattr(owner, "client")  # noqa: B009
-    look = client._metadata_update  # noqa: SLF001 -- there is no setting for it
-
-    async def look_and_wait(*arguments: Any) -> bool:  # noqa: ANN401 -- aiokafka's own
-        found: bool = await look(*arguments)
-        if not found:
-            await asyncio.sleep(METADATA_RETRY_SECONDS)
-        return found
-
-    client._metadata_update = look_and_wait  # noqa: SLF001
-    return owner
-
-
-class Stoppable(Protocol):
-    """A client of aiokafka."""
-
-    async def stop(self) -> None:
-        """Ends it; may wait for the broker without limit."""
-
-
-async def end_client(client: Stoppable, within_seconds: float) -> None:
-    """Ends a consumer or producer in bounded time, whatever state it is in; raises nothing of it.
-
-    Its `stop()` runs as a task of its own: 0.14's fetcher lets the cancellation of its own
-    fetches out (one that waits after a failed fetch), which would look like ours, and leaves
-    the connections open then.
-    """
-    stopping = asyncio.ensure_future(client.stop())
-    if not await _finished(stopping, within_seconds):
-        connections = getattr(client, "_client", None) or getattr(client, "client", None)
-        if connections is not None:
-            await _finished(asyncio.ensure_future(connections.close()), within_seconds)
-
-
-async def _finished(task: "asyncio.Future[None]", within_seconds: float) -> bool:
-    """Whether it ended well in time; it is cancelled otherwise."""
-    _, late = await asyncio.wait([task], timeout=within_seconds)
-    if late:
-        task.cancel()
-        await asyncio.wait([task], timeout=within_seconds)
-    return task.done() and not task.cancelled() and task.exception() is None

@@ -41,6 +41,9 @@ _FIXED: Final[Mapping[str, str]] = {
     # The controller is the same process: who is silent for half a minute was frozen, not dead.
     # A node called dead for a moment loses commit markers of its transactions (storage.py).
     "broker.session.timeout.ms": "30000",
+    # For the same reason: a lone node has nobody to hand its partitions to, and while it ends in
+    # order would find them without a leader. It calls itself dead at the next start instead.
+    "controlled.shutdown.enable": "false",
 }
 
 

@@ -18,7 +18,6 @@ from deploy.broker.properties import LOG_DIRECTORY, controller_properties
 
 _LOGGING_FILE: Final = "log4j2.properties"
 FORMATTING: Final = "formatting"
-_CLEAN_SHUTDOWN: Final = ".kafka_cleanshutdown"  # Kafka's own mark, gone while a broker runs
 # The controller looks for dead brokers every eighth of a session; what it decided is kept when
 # the look is "processed". Three sessions without a decision: there is nobody to call dead.
 _SESSION_MILLISECONDS: Final = 400
@@ -57,7 +56,7 @@ class Storage:
     def prepare(
         self, server_properties: str, controller_port: int, format_arguments: Sequence[str]
     ) -> None:
-        """Formats a new directory; after a crash, has the crashed broker called dead.
+        """Formats a new directory; else has the broker that was here before called dead.
 
         server_properties: the text, with `formatting` in the place of the log directory.
         """
@@ -65,7 +64,7 @@ class Storage:
         (self.directory / "tmp").mkdir(exist_ok=True)
         if not (self.directory / LOG_DIRECTORY).exists():
             self._format(server_properties, format_arguments)
-        elif not (self.directory / LOG_DIRECTORY / _CLEAN_SHUTDOWN).exists():
+        else:
             self._call_former_self_dead(controller_port)
 
     def _format(self, server_properties: str, arguments: Sequence[str]) -> None:
@@ -85,11 +84,11 @@ class Storage:
         (self.directory / FORMATTING).rename(self.directory / LOG_DIRECTORY)
 
     def _call_former_self_dead(self, controller_port: int) -> None:
-        """Runs the node as a controller alone until it has called the crashed broker dead.
+        """Runs the node as a controller alone until it has called its former broker dead.
 
         Without this the node takes itself for its former self until that one's session ends, and
         then for dead for a moment. The transaction coordinator, which was just completing what
-        had been committed before the crash, finds the partitions without a leader, takes them for
+        had been committed before the end, finds the partitions without a leader, takes them for
         deleted and skips their commit markers: readers of what is committed stop there for ever.
         (Kafka 4.3.0: "likely deleted already and hence can be skipped"; 2 crashes of 5.)
         """

@@ -34,7 +34,7 @@ async def settle(stage: Stage) -> tuple[Books, Registry]:
     ):
         log = RegistryLog()
         await RegistryFollower(reader, stage.settings.topics, log).catch_up()
-        keeper = Bookkeeper(admin, reader, stage.settings.topics, log)
+        keeper = Bookkeeper(admin, reader, stage.kafka, log)
         while True:
             late = asyncio.get_running_loop().time() >= deadline
             if not late and not await _quiet(stage):

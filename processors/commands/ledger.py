@@ -99,7 +99,7 @@ async def _draw_up(tools: Tools, asked: Range, answered: set[Id] | None) -> dict
         try:
             registry_log = RegistryLog()
             await RegistryFollower(reader, names, registry_log).catch_up()
-            keeper = Bookkeeper(admin, reader, names, registry_log)
+            keeper = Bookkeeper(admin, reader, tools.kafka, registry_log)
             equations, books, period = await _balance(keeper, tools, asked, answered)
         finally:
             await reader.stop()

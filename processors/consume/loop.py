@@ -26,7 +26,7 @@ from processors.consume.topics import problems_with_topics
 from processors.consume.worker import Observers, PartitionWorker
 from processors.program import Tools
 from schemas.errors import OperatorError
-from schemas.kafka import end_client, patient
+from schemas.kafka_clients import end_client, make_consumer
 
 log = structlog.get_logger(__name__)
 TICK_SECONDS: Final = 0.5
@@ -42,8 +42,9 @@ class TransactionLoop:
     """A `program.Service`: one worker per assigned partition of `topic`.
 
     `group` is the program's short name ("packages"): the consumer group, the transactional
-    ids and the `destination` of dead letters are made of it. `needs`: other topics that must
-    exist before work begins (the output topics).
+    ids and the `destination` of dead letters are made of it. `outputs`: topics with the same
+    partitions, each written by the owner of its partition alone, but for what is in no
+    transaction. `needs`: other topics that must exist before work begins.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class TransactionLoop:
         *,
         group: str,
         topic: str,
+        outputs: Sequence[str],
         needs: Sequence[str],
         make_stage: Callable[[TopicPartition], Stage],
         on_lag: Callable[[int, int], None],
@@ -64,7 +66,8 @@ class TransactionLoop:
         self._names = tools.settings.topics
         self._group = group
         self._topic = topic
-        self._needs = tuple(needs)
+        self._outputs = tuple(outputs)
+        self._needs = (*outputs, *needs)
         self._make_stage = make_stage
         self._observers = Observers(on_lag, on_batch_seconds, on_abort, on_lost)
         self._stalled_seconds = stalled_seconds
@@ -113,7 +116,7 @@ class TransactionLoop:
         """From joining the group to leaving it, or to an error of the group's client."""
         self._doubtful = False
         options = self._tools.kafka.reader(self._names.group(self._group))
-        consumer = patient(AIOKafkaConsumer(**options, group_instance_id=instance_id))
+        consumer = make_consumer(**options, group_instance_id=instance_id)
         consumer.subscribe([self._topic], listener=_Listener(self, consumer))
         try:
             if not await self._until_stop(consumer.start()):
@@ -165,6 +168,7 @@ class TransactionLoop:
                 transactional_id=self._names.transactional_id(
                     self._group, place.topic, place.partition
                 ),
+                outputs=[TopicPartition(topic, place.partition) for topic in self._outputs],
                 committed=consumer.committed,
                 too_large=partial(self._too_large, place),
             )

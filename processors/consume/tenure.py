@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from processors.consume.stage import OutRecord
 from processors.consume.write import SizeLimits, TransactionWriter
+from processors.log_ends import written_ends
 from schemas.errors import Interrupted, PositionLost
-from schemas.kafka import KafkaOptions, end_client, patient
+from schemas.kafka import KafkaOptions
+from schemas.kafka_clients import end_client, make_consumer, make_producer
 
 log = structlog.get_logger(__name__)
 MAX_BATCH_RECORDS: Final = 500
@@ -29,6 +30,7 @@ class Claim:
     """What a tenure needs to know of its partition.
 
     Attributes:
+        outputs: The partitions that only this partition's owner writes to.
         committed: Asks the group coordinator for the committed offset, None if there is none.
         too_large: The dead letter in place of a record that the broker refuses.
     """
@@ -37,6 +39,7 @@ class Claim:
     partition: TopicPartition
     group_id: str
     transactional_id: str
+    outputs: Sequence[TopicPartition]
     committed: Callable[[TopicPartition], Awaitable[int | None]]
     too_large: Callable[[OutRecord], OutRecord]
 
@@ -51,16 +54,15 @@ class Tenure:
     def __init__(self, claim: Claim, limits: SizeLimits) -> None:
         self._claim = claim
         self._partition = claim.partition
-        producer = patient(AIOKafkaProducer(**claim.kafka.transactional(claim.transactional_id)))
+        producer = make_producer(**claim.kafka.transactional(claim.transactional_id))
         self._writer = TransactionWriter(producer, claim.group_id, limits, claim.too_large)
-        self._reader = patient(
-            AIOKafkaConsumer(**claim.kafka.reader() | {"max_partition_fetch_bytes": FETCH_BYTES})
+        self._reader = make_consumer(
+            **claim.kafka.reader() | {"max_partition_fetch_bytes": FETCH_BYTES}
         )
-        self._in_transaction = False
         self._watched: int | None = None
 
     async def begin(self) -> int:
-        """1. Fence the former owner. 2. Ask what it committed. 3. Go there.
+        """1. Fence the former owner and end what it began. 2. Ask what it committed. 3. Go there.
 
         Returns:
             The offset of the first record that is not processed.
@@ -68,7 +70,7 @@ class Tenure:
         Raises:
             PositionLost: the broker no longer has that record.
         """
-        await self._writer.start()
+        await self._writer.start(self._claim.outputs)
         async with asyncio.timeout(ASK_SECONDS):
             committed = await self._claim.committed(self._partition)
             await self._reader.start()
@@ -94,10 +96,7 @@ class Tenure:
     ) -> dict[TopicPartition, int]:
         """One transaction: these records and, unless None, the new position of the group."""
         offsets = {} if next_offset is None else {self._partition: next_offset}
-        self._in_transaction = True
-        last = await self._writer.write(out, offsets)
-        self._in_transaction = False
-        return last
+        return await self._writer.write(out, offsets)
 
     def lag(self, next_offset: int) -> int:
         """Records behind `next_offset` when the last fetch was answered.
@@ -128,15 +127,16 @@ class Tenure:
         return behind
 
     async def close(self) -> None:
-        """Gives both clients up; what is uncommitted is aborted."""
+        """Gives both clients up; what is uncommitted stays so."""
         await end_client(self._reader, CLOSE_SECONDS)
-        await self._writer.close(abort=self._in_transaction)
+        await self._writer.close()
 
     async def _checked(self, committed: int | None) -> int:
         """The offset to go on from. Raises `PositionLost`."""
         partition = self._partition
         first: int = (await self._reader.beginning_offsets([partition]))[partition]
-        end: int = (await self._reader.end_offsets([partition]))[partition]
+        # The true end: an open transaction of the program before us may hide some of it.
+        end = (await written_ends(self._claim.kafka, [partition]))[partition]
         if committed is None:
             committed = first
         if first <= committed <= end:

@@ -2,9 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -12,7 +11,9 @@ from aiokafka.structs import TopicPartition
 
 from processors.consume.errors import FENCED, TOO_LARGE
 from processors.consume.stage import OutRecord
+from processors.lost_markers import end_lost
 from schemas.errors import Interrupted
+from schemas.kafka_clients import end_producer
 
 # Kafka's usual limit is 1 MiB for a batch; ours stay below it unless one record is larger.
 BATCH_BYTES: Final = 900_000
@@ -22,7 +23,7 @@ RECORD_OVERHEAD_BYTES: Final = 600
 WRITE_SECONDS: Final = 12.0
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 1.0
-STOP_ATTEMPTS: Final = 5
+_Result = TypeVar("_Result")
 
 
 class SizeLimits:
@@ -82,10 +83,14 @@ class TransactionWriter:
         self._limits = limits
         self._too_large = too_large
 
-    async def start(self) -> None:
-        """Fences the former owner; what it left open is aborted. Raises Kafka's errors."""
+    async def start(self, outputs: Sequence[TopicPartition]) -> None:
+        """Fences the former owner; nothing of it is open afterwards. Raises Kafka's errors.
+
+        `outputs`: the partitions that only the owner of this transactional id writes to.
+        """
         async with asyncio.timeout(START_SECONDS):
             await self._producer.start()
+            await self._in_order(end_lost(self._producer, outputs, self._group_id))
 
     async def write(
         self, out: Sequence[OutRecord], offsets: dict[TopicPartition, int]
@@ -99,15 +104,23 @@ class TransactionWriter:
             KafkaError, TimeoutError: whether it is committed is unknown.
             Interrupted: a batch was too large; the next attempt does it differently.
         """
+        async with asyncio.timeout(WRITE_SECONDS):
+            return await self._in_order(self._write(out, offsets))
+
+    async def _write(
+        self, out: Sequence[OutRecord], offsets: dict[TopicPartition, int]
+    ) -> dict[TopicPartition, int]:
+        await self._producer.begin_transaction()
+        last = await self._send(self._batches(out), offsets)
+        await self._producer.commit_transaction()
+        return last
+
+    async def _in_order(self, work: Awaitable[_Result]) -> _Result:
         try:
-            async with asyncio.timeout(WRITE_SECONDS):
-                await self._producer.begin_transaction()
-                last = await self._send(self._batches(out), offsets)
-                await self._producer.commit_transaction()
+            return await work
         except AssertionError:
             # aiokafka asserts its state machine; the cause is how its sender died meanwhile.
             raise self._death() from None
-        return last
 
     def _batches(self, out: Sequence[OutRecord]) -> list[_Batch]:
         """In the order of `out` per partition, closed before they grow over the limit."""
@@ -182,30 +195,14 @@ class TransactionWriter:
             return task.exception() or cause
         return cause
 
-    async def close(self, *, abort: bool) -> None:
+    async def close(self) -> None:
         """Ends the producer, also when no broker takes what it still holds.
 
-        `abort`: a transaction may be open; closing it spares readers its time-out.
+        A transaction that is open stays so, for the next owner's start or its time-out to
+        abort: an abort asked for while the broker goes away might reach only some partitions
+        (`processors.lost_markers`).
         """
-        if abort:
-            with suppress(KafkaError, TimeoutError, AssertionError, AttributeError):
-                async with asyncio.timeout(STOP_SECONDS):
-                    await self._producer.abort_transaction()
-        stopping = asyncio.ensure_future(self._producer.stop())
-        for _ in range(STOP_ATTEMPTS):
-            done, _ = await asyncio.wait([stopping], timeout=STOP_SECONDS)
-            if done:
-                break
-            self._break_off()
-        stopping.add_done_callback(_retrieved)
-        # Whoever still waits for a batch, aiokafka's own stop() included, must hear of the end.
-        self._producer._message_accumulator.fail_all(KafkaError("closed"))  # noqa: SLF001
-
-    def _break_off(self) -> None:
-        """Needed because aiokafka's stop() waits for batches and answers that may never come."""
-        task = self._producer._sender.sender_task  # noqa: SLF001
-        if task is not None:
-            task.cancel()
+        await end_producer(self._producer, STOP_SECONDS)
 
 
 def _size(record: OutRecord) -> int:

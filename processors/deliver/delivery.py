@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
 from processors.deliver.commits import PartitionProgress
@@ -19,7 +18,7 @@ from processors.deliver.shared import Shared
 from processors.sinks.base import SinkEvent, SinkTools
 from processors.sinks.table import make_sink
 from schemas.access import Access, authorize
-from schemas.kafka import patient
+from schemas.kafka_clients import make_consumer
 from schemas.registry.destinations import Destination, HttpDestination
 from schemas.registry.observed import ObservedKind
 
@@ -51,7 +50,7 @@ class Delivery:
             "fetch_max_wait_ms": FETCH_WAIT_MS,
             "retry_backoff_ms": RETRY_MS,
         }
-        self._consumer = patient(AIOKafkaConsumer(**options))
+        self._consumer = make_consumer(**options)
         self._reader = self._assemble()
 
     async def run(self) -> bool:

@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
 
-from processors.deliver.recorder import BROKER_FAULTS, AuditRecord
-from schemas.kafka import KafkaOptions, patient
+from processors.deliver.recorder import AuditRecord
+from schemas.kafka import KafkaOptions
+from schemas.kafka_clients import end_producer, make_producer
 
 START_SECONDS: Final = 10.0
 CLOSE_SECONDS: Final = 3.0
@@ -19,7 +18,7 @@ class AuditProducer:
     """A `BatchProducer` over a real broker."""
 
     def __init__(self, options: KafkaOptions) -> None:
-        self._producer = patient(AIOKafkaProducer(**options.producer()))
+        self._producer = make_producer(**options.producer())
 
     async def start(self, topics: Sequence[str]) -> Mapping[str, int]:
         """Connects and learns the topics' partitions; they exist already."""
@@ -42,17 +41,4 @@ class AuditProducer:
 
     async def close(self) -> None:
         """Flushes and ends it; one that cannot flush in time is cut off."""
-        try:
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await self._producer.stop()
-        except TimeoutError:
-            await self._cut_off()
-
-    async def _cut_off(self) -> None:
-        # aiokafka's stop() waits for the broker without limit, and has no other way out.
-        sender = self._producer._sender.sender_task  # noqa: SLF001
-        if sender is not None:
-            sender.cancel()
-        with suppress(*BROKER_FAULTS):
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await self._producer.client.close()
+        await end_producer(self._producer, CLOSE_SECONDS)

@@ -26,7 +26,7 @@ from processors.deliver.intake import Intake
 from processors.deliver.settlements import Settlements
 from schemas.clock import Clock
 from schemas.errors import DeliveryFailed
-from schemas.kafka import end_client
+from schemas.kafka_clients import end_client
 
 log = structlog.get_logger(__name__)
 # How long a request for records waits: with something to commit soon, and with nothing.

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from processors.deliver.keeper import Keeper, State
@@ -21,7 +20,7 @@ from processors.deliver.supervisor import Ours, Supervisor
 from processors.program import Tools
 from schemas.errors import OperatorError
 from schemas.follow import RegistryFollower, keep_running
-from schemas.kafka import patient
+from schemas.kafka_clients import make_consumer
 from schemas.metrics import RegistryMetrics, SinkMetrics
 from schemas.registry.log import RegistryLog
 
@@ -135,7 +134,7 @@ class SinksService:
         written = (names.deliveries, names.dead_letters, names.withheld, names.observed)
         await self._wait_for_topics(topics, (*written, names.registry))
         self._waiting_for = "the registry to be read"
-        reader = patient(AIOKafkaConsumer(**tools.kafka.reader()))
+        reader = make_consumer(**tools.kafka.reader())
         stack.push_async_callback(reader.stop)
         await reader.start()
         registry_log = RegistryLog(self._changed.set)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import TopicPartition
 
@@ -13,7 +12,8 @@ from processors.administration import existing_partitions
 from processors.deliver.recorder import Recorder
 from processors.program import Tools
 from schemas.clock import Clock
-from schemas.kafka import KafkaOptions, end_client, patient
+from schemas.kafka import KafkaOptions
+from schemas.kafka_clients import end_client, make_consumer
 from schemas.metrics import SinkMetrics
 from schemas.registry.log import RegistryLog
 
@@ -26,7 +26,7 @@ class Logs:
     """Where logs begin and end: one consumer without a group, for all destinations."""
 
     def __init__(self, kafka: KafkaOptions) -> None:
-        self._consumer = patient(AIOKafkaConsumer(**kafka.reader()))
+        self._consumer = make_consumer(**kafka.reader())
         self._known: set[str] = set()
 
     async def start(self) -> None:

@@ -12,10 +12,10 @@ from processors.ledger.fold import PACKAGES, ROUTER, Folder, Range
 from processors.ledger.positions import Cut, destinations_of, take_cut
 from processors.ledger.read import records_of
 from processors.ledger.retained import retained_since
+from schemas.kafka import KafkaOptions
 from schemas.registry.index import Registry
 from schemas.registry.log import RegistryLog
 from schemas.registry.observed import ObservedKind, ObservedStart
-from schemas.topics import TopicNames
 
 
 class Bookkeeper:
@@ -25,12 +25,13 @@ class Bookkeeper:
         self,
         admin: AIOKafkaAdminClient,
         reader: AIOKafkaConsumer,
-        names: TopicNames,
+        kafka: KafkaOptions,
         registry_log: RegistryLog,
     ) -> None:
         self._admin = admin
         self._reader = reader
-        self._names = names
+        self._kafka = kafka
+        self._names = kafka.settings.topics
         self._log = registry_log
 
     @property
@@ -39,7 +40,7 @@ class Bookkeeper:
 
     async def draw_up(self, asked: Range, now: datetime) -> tuple[Books, Range]:
         """The books as of now, over the range asked for as far as topics still cover it."""
-        cut = await take_cut(self._admin, self._reader, self._names, self._registry)
+        cut = await take_cut(self._admin, self._reader, self._kafka, self._registry)
         period = await self._covered(cut, asked, now)
         books = self._blank(cut, period)
         folder = Folder(books, period)

@@ -13,7 +13,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import TopicPartition
 
 from processors.administration import existing_partitions
+from processors.log_ends import written_ends
 from schemas.errors import OperatorError
+from schemas.kafka import KafkaOptions
 from schemas.registry.destinations import DestinationBase
 from schemas.registry.index import Registry
 from schemas.topics import TopicNames
@@ -69,10 +71,11 @@ def topics_needed(names: TopicNames, merchants: Iterable[str]) -> list[str]:
 async def take_cut(
     admin: AIOKafkaAdminClient,
     reader: AIOKafkaConsumer,
-    names: TopicNames,
+    kafka: KafkaOptions,
     registry: Registry,
 ) -> Cut:
     """Positions first, then ends. Raises `OperatorError` if a topic is missing."""
+    names = kafka.settings.topics
     destinations = destinations_of(registry)
     groups = [names.group("packages"), names.group("router")]
     groups += [names.sink_group(destination.id) for destination in destinations]
@@ -80,7 +83,8 @@ async def take_cut(
     merchants = [merchant.entity_id for merchant in registry.all("merchant")]
     places = await partitions_of(admin, topics_needed(names, merchants))
     beginnings = await reader.beginning_offsets(places)
-    return Cut(committed, beginnings, await reader.end_offsets(places))
+    # The true ends: what was committed a moment ago may not be readable yet, and is waited for.
+    return Cut(committed, beginnings, await written_ends(kafka, places))
 
 
 async def _committed(admin: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, int]:

@@ -10,12 +10,17 @@ import structlog
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
+from processors.log_ends import written_ends
 from processors.packages.store import Mark, StateStore, fingerprint
-from schemas.kafka import KafkaOptions, end_client
+from schemas.errors import Interrupted
+from schemas.kafka import KafkaOptions
+from schemas.kafka_clients import end_client
 
 log = structlog.get_logger(__name__)
 PORTION_RECORDS: Final = 2_000
 POLL_MS: Final = 1_000
+# Longer than a transaction may stay open (15 s): then the claim is made anew.
+MAX_SILENT_POLLS: Final = 20
 
 CLOSE_SECONDS: Final = 3.0
 
@@ -47,7 +52,9 @@ class Restorer:
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
         place = self._place
         first: int = (await consumer.beginning_offsets([place]))[place]
-        end: int = (await consumer.end_offsets([place]))[place]
+        # The true end: states that are committed but not readable yet are waited for, or the
+        # events in them would be published again.
+        end = (await written_ends(self._kafka, [place]))[place]
         mark = self._store.mark
         if mark is not None and not first <= mark.next_offset <= end:
             await self._begin_anew("the topic ends elsewhere")
@@ -55,9 +62,14 @@ class Restorer:
         consumer.assign([place])
         # The last record held is read again, to see whether it is still the same.
         consumer.seek(place, first if mark is None else max(first, mark.last_offset))
-        restored = 0
+        restored, silent = 0, 0
         while (before := await consumer.position(place)) < end:
             portion = await self._portion(consumer)
+            silent = 0 if portion or await consumer.position(place) > before else silent + 1
+            if silent >= MAX_SILENT_POLLS:
+                raise Interrupted(
+                    "states_unreadable", f"has states from offset {before} on that cannot be read"
+                )
             if mark is not None and portion:
                 other = _is_other(mark, portion[0])
                 mark = None

@@ -9,10 +9,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
+from aiokafka.structs import TopicPartition
 
 from processors.administration import administration
+from processors.lost_markers import end_lost
 from processors.registry.groups import GroupInUse, Groups
 from processors.registry.in_force import InForce, read_in_force
 from processors.registry.load import Loaded
@@ -61,7 +64,7 @@ async def plan_registry(loaded: Loaded, kafka: KafkaOptions) -> Plan:
 
 
 async def apply_registry(loaded: Loaded, kafka: KafkaOptions, clock: Clock) -> Applied:
-    """1. Topics. 2. The applier's transaction begins, which fences any other apply.
+    """1. Topics. 2. The applier starts, which fences any other, and its transaction begins.
 
     3. The registry is read to its end and compared. 4. New destinations' groups get their
     start. 5. Starts, entities, marker and history are written and committed. 6. Groups of
@@ -95,25 +98,43 @@ async def _commit(
     report: TopicReport,
 ) -> Applied:
     names = kafka.settings.topics
-    async with applier(kafka) as producer, producer.transaction():
-        in_force = await read_in_force(kafka, admin)
-        plan = compare(loaded, in_force)
-        applied = Applied(
-            in_force.revision,
-            plan,
-            report.created,
-            [*loaded.warnings, *report.unsafe, *report.warnings],
-        )
-        if not plan.changes:
-            return applied
-        now = rfc3339(clock.now())
-        starts = await begin(to_begin(plan, in_force, names), report.partitions, kafka, now)
-        marker = _next_marker(in_force, now)
-        gone = dict.fromkeys(ended(plan, in_force))
-        await write(producer, names, Revision(marker, plan.changes, {**gone, **starts}))
+    topics = (names.registry, names.registry_history, names.observed)
+    async with applier(kafka) as producer:
+        await _end_former(producer, kafka, topics)
+        async with producer.transaction():
+            in_force = await read_in_force(kafka, admin)
+            plan = compare(loaded, in_force)
+            applied = Applied(
+                in_force.revision,
+                plan,
+                report.created,
+                [*loaded.warnings, *report.unsafe, *report.warnings],
+            )
+            if not plan.changes:
+                return applied
+            now = rfc3339(clock.now())
+            starts = await begin(to_begin(plan, in_force, names), report.partitions, kafka, now)
+            marker = _next_marker(in_force, now)
+            gone = dict.fromkeys(ended(plan, in_force))
+            await write(producer, names, Revision(marker, plan.changes, {**gone, **starts}))
     with suppress(TimeoutError):  # committed it is; readers see it when the broker is ready
-        await until_readable(kafka, (names.registry, names.registry_history, names.observed))
+        await until_readable(kafka, topics)
     return replace(applied, revision=marker.revision, starts=starts)
+
+
+async def _end_former(
+    producer: AIOKafkaProducer, kafka: KafkaOptions, topics: Sequence[str]
+) -> None:
+    """What the apply before this one wrote is there to be read. Raises `OperatorError`."""
+    await end_lost(producer, [TopicPartition(topic, 0) for topic in topics])
+    try:
+        await until_readable(kafka, topics)
+    except TimeoutError:
+        raise OperatorError(
+            "registry_unreadable",
+            "Kafka does not show all of the registry to readers of what is committed; look at "
+            "the brokers, then apply again",
+        ) from None
 
 
 def _silent_when_fenced(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
+from processors.log_ends import written_ends
 from schemas.kafka import KafkaOptions
 
 _WAIT_SECONDS: Final = 10.0
@@ -20,9 +21,7 @@ async def until_readable(kafka: KafkaOptions, topics: Iterable[str]) -> None:
         TimeoutError: the transaction is committed all the same.
     """
     places = [TopicPartition(topic, 0) for topic in topics]
-    everything = kafka.reader() | {"isolation_level": "read_uncommitted"}
-    async with AIOKafkaConsumer(**everything) as consumer:
-        ends = await consumer.end_offsets(places)
+    ends = await written_ends(kafka, places)
     async with AIOKafkaConsumer(**kafka.reader()) as consumer, asyncio.timeout(_WAIT_SECONDS):
         while True:
             stable = await consumer.end_offsets(places)

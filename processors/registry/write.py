@@ -13,6 +13,7 @@ from processors.registry.plan import Change
 from schemas.errors import RegistryRefused
 from schemas.headers import Headers, record_headers
 from schemas.kafka import KafkaOptions
+from schemas.kafka_clients import make_producer
 from schemas.records import CloudEventType
 from schemas.registry.log import REVISION_KEY, RevisionMarker
 from schemas.registry.observed import ObservedKind, ObservedStart
@@ -39,7 +40,7 @@ def applier(kafka: KafkaOptions) -> AIOKafkaProducer:
     """The one producer of applies: whoever starts it fences the one before."""
     options = kafka.transactional(kafka.settings.topics.apply_transactional_id)
     sizes = {"max_batch_size": _BATCH_BYTES, "transaction_timeout_ms": _TRANSACTION_MS}
-    return AIOKafkaProducer(**options | sizes)
+    return make_producer(**options | sizes)
 
 
 async def write(producer: AIOKafkaProducer, names: TopicNames, revision: Revision) -> None:

@@ -7,20 +7,19 @@ then not committed by the router is written again, with the same event ids.
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
 from processors.consume.errors import BROKER_TROUBLE, TOO_LARGE
 from processors.consume.write import RECORD_OVERHEAD_BYTES, SizeLimits
 from processors.router.merchant_topics import announce, found_topics
 from processors.router.records import MerchantRecord
 from schemas.errors import Interrupted
-from schemas.kafka import KafkaOptions, patient
+from schemas.kafka import KafkaOptions
+from schemas.kafka_clients import end_producer, make_producer
 from schemas.partitions import partition_of
 
 log = structlog.get_logger(__name__)
@@ -96,13 +95,13 @@ class MerchantWriter:
             return self._producer
 
     async def _start(self) -> None:
-        producer = patient(AIOKafkaProducer(**self._kafka.producer()))
+        producer = make_producer(**self._kafka.producer())
         try:
             async with asyncio.timeout(START_SECONDS):
                 await producer.start()
                 await announce(producer, self._partitions)
         except BaseException:
-            await _end(producer)
+            await end_producer(producer, CLOSE_SECONDS)
             raise
         self._producer = producer
 
@@ -160,7 +159,7 @@ class MerchantWriter:
         """Some of aiokafka's errors leave a producer that never works again."""
         if self._producer is producer:
             self._producer = None
-        await _end(producer)
+        await end_producer(producer, CLOSE_SECONDS)
 
 
 def _size(record: MerchantRecord) -> int:
@@ -175,22 +174,6 @@ def _built(producer: AIOKafkaProducer, batch: _Batch) -> Any:  # noqa: ANN401 --
         builder.append(timestamp=now, key=record.key, value=record.value, headers=record.headers)
     builder.close()
     return builder
-
-
-async def _end(producer: AIOKafkaProducer) -> None:
-    """Stops it; one that cannot flush in time is cut off."""
-    with suppress(KafkaError, TimeoutError):
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await producer.stop()
-            return
-    # aiokafka's stop() waits for the broker without limit, and has no other way out.
-    sender = producer._sender.sender_task  # noqa: SLF001
-    if sender is not None:
-        sender.cancel()
-    producer._message_accumulator.fail_all(KafkaError("closed"))  # noqa: SLF001
-    with suppress(KafkaError, TimeoutError):
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await producer.client.close()
 
 
 def _retrieved(future: "asyncio.Future[Any]") -> None:

@@ -10,7 +10,8 @@ from aiokafka import AIOKafkaConsumer
 from processors.consume.errors import BROKER_TROUBLE
 from processors.router.merchant_topics import found_topics
 from schemas.follow import RegistryFollower
-from schemas.kafka import KafkaOptions, end_client, patient
+from schemas.kafka import KafkaOptions
+from schemas.kafka_clients import end_client, make_consumer
 from schemas.registry.index import Registry
 from schemas.registry.log import RegistryLog
 
@@ -58,7 +59,7 @@ class RegistryView:
             wanted = "run `scanwire-processors topics` or `scanwire-processors registry apply`"
             self._blame(f"topics are missing: {', '.join(sorted(missing))}; {wanted}")
             return
-        reader = patient(AIOKafkaConsumer(**self._kafka.reader()))
+        reader = make_consumer(**self._kafka.reader())
         try:
             await reader.start()
             await self._read_and_follow(reader)

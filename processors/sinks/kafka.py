@@ -6,7 +6,6 @@ A repeat carries the same `ce_id`. The topic must exist: it is never made by ask
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -31,7 +30,7 @@ from processors.sinks.base import (
 )
 from schemas.errors import DeliveryFailed
 from schemas.headers import OUT_OF_ORDER
-from schemas.kafka import patient
+from schemas.kafka_clients import end_producer, make_producer
 from schemas.partitions import partition_of
 from schemas.registry.destinations import KafkaDestination
 from schemas.secrets import Secrets
@@ -80,7 +79,7 @@ class KafkaSink(Sink):
         """Ends the producer, in bounded time."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await _close(producer)
+            await end_producer(producer, CLOSE_SECONDS)
 
     async def deliver(self, events: Sequence[SinkEvent]) -> Sequence[AttemptResult]:
         """Sends a batch; after a failure the producer is made anew."""
@@ -105,14 +104,14 @@ class KafkaSink(Sink):
             self._outdated = False
         if self._producer is not None:
             return self._producer
-        producer = patient(AIOKafkaProducer(**self._options))
+        producer = make_producer(**self._options)
         try:
             await _start(producer, self._destination.topic)
         except (KafkaError, OSError, TimeoutError) as error:
-            await _close(producer)
+            await end_producer(producer, CLOSE_SECONDS)
             raise DeliveryFailed(_reason(error)) from None
         except BaseException:
-            await _close(producer)
+            await end_producer(producer, CLOSE_SECONDS)
             raise
         self._producer = producer
         return producer
@@ -203,20 +202,6 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, TopicAuthorizationFailedError | AuthenticationFailedError):
         return "not_authorized"
     return "connection_failed"
-
-
-async def _close(producer: AIOKafkaProducer) -> None:
-    try:
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await producer.stop()
-    except (TimeoutError, KafkaError):
-        # aiokafka's stop() waits for the broker without limit, and has no other way out.
-        sender = producer._sender.sender_task  # noqa: SLF001
-        if sender is not None:
-            sender.cancel()
-        with suppress(KafkaError, OSError, TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await producer.client.close()
 
 
 def _options(destination: KafkaDestination, secrets: Secrets) -> dict[str, Any]:

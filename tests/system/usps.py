@@ -59,7 +59,7 @@ async def push(stream: CallbackStream, url: str, rate: float) -> Pushed:
     pushed = Pushed()
     began = time.monotonic()
     tasks: list[asyncio.Task[None]] = []
-    connector = aiohttp.TCPConnector(limit=64)
+    connector = aiohttp.TCPConnector(limit=0)  # who waits for a connection is not answered late
     async with aiohttp.ClientSession(connector=connector) as session:
         while (request := stream.next(rfc3339(datetime.now(UTC)))) is not None:
             tasks.append(asyncio.create_task(_send(session, url, request, pushed)))

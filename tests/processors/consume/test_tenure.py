@@ -35,7 +35,7 @@ def tenure_of(tools: Tools, committed: int | None) -> Tenure:
 
     prefix = tools.settings.topic_prefix
     place = TopicPartition(f"{prefix}in", 0)
-    claim = Claim(tools.kafka, place, f"{prefix}group", f"{prefix}id", answer, no_letter)
+    claim = Claim(tools.kafka, place, f"{prefix}group", f"{prefix}id", [], answer, no_letter)
     return Tenure(claim, SizeLimits())
 
 

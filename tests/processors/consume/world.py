@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from processors.consume import OutRecord, TransactionLoop
+from processors.log_ends import written_ends
 from processors.program import Tools
 from schemas.errors import Interrupted
 from schemas.kafka import KafkaOptions
@@ -76,7 +77,7 @@ async def read_all(
     try:
         await consumer._client._wait_on_metadata(topic)
         places = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic)]
-        ends = await consumer.end_offsets(places)
+        ends = await written_ends(tools.kafka, places)
         consumer.assign(places)
         await consumer.seek_to_beginning(*places)
         records: list[ConsumerRecord] = []
@@ -157,7 +158,8 @@ class Copier:
             tools,
             group=group,
             topic=self.source,
-            needs=[self.copy, names.dead_letters],
+            outputs=[self.copy],
+            needs=[names.dead_letters],
             make_stage=self._stage,
             on_lag=self.lags.__setitem__,
             on_batch_seconds=lambda _: None,
