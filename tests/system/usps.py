@@ -31,7 +31,6 @@ class Pushed:
     refused: Counter[str] = field(default_factory=Counter)
     again: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
-    slowest_seconds: float = 0.0
 
     @property
     def published_event_ids(self) -> set[str]:
@@ -74,7 +73,6 @@ async def _send(
     deadline = time.monotonic() + GIVE_UP_SECONDS
     headers = {"content-type": "application/json", **request.headers}
     while time.monotonic() < deadline:
-        began = time.monotonic()
         try:
             async with session.post(url, data=request.body, headers=headers) as answer:
                 status, content = answer.status, await answer.json()
@@ -82,7 +80,6 @@ async def _send(
             pushed.again[type(error).__name__] += 1
             await asyncio.sleep(AGAIN_SECONDS)
             continue
-        pushed.slowest_seconds = max(pushed.slowest_seconds, time.monotonic() - began)
         if status == 503:
             pushed.again["503"] += 1
             await asyncio.sleep(AGAIN_SECONDS)
