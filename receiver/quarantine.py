@@ -14,12 +14,14 @@ from schemas.clock import Clock
 from schemas.headers import record_headers
 from schemas.metrics import ReceiverMetrics
 from schemas.records import CloudEventType, QuarantineReason
+from schemas.registry.scheme_fields import CREDENTIAL_HEADERS
 
 SOURCE: Final = "scanwire/receiver"
 # No subscription that we know has a longer id; the body has it whole.
 MAX_ID_CHARACTERS: Final = 500
 WINDOW_SECONDS: Final = 60.0
-_SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
+# One subscription may have kept a quarter of what is still free, if not more than its cap.
+_SHARES: Final = 4
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -37,8 +39,9 @@ class ReceivedRequest(NamedTuple):
 class MinuteCaps:
     """How many refused requests are kept per minute: per subscription, and in all.
 
-    Ids that nobody declared share half of the whole, so that a flood of them leaves room for
-    what concerns real subscriptions. What is remembered is bounded by the whole.
+    The less room there is, the fewer of one subscription are kept, so that no few of them push
+    out the others. Ids that nobody declared share half of the whole, so that a flood of them
+    leaves room for what concerns real subscriptions. What is remembered is bounded by the whole.
     """
 
     def __init__(self, clock: Clock, per_subscription: int, in_all: int) -> None:
@@ -56,7 +59,8 @@ class MinuteCaps:
         if now - self._window >= WINDOW_SECONDS:
             self._window, self._total, self._unknown = now, 0, 0
             self._by_id.clear()
-        if self._total >= self._in_all or self._by_id[subscription_id] >= self._per_subscription:
+        room = self._in_all - self._total
+        if not room or self._by_id[subscription_id] >= self._most(room):
             return False
         if not known and self._unknown >= max(1, self._in_all // 2):
             return False
@@ -64,6 +68,9 @@ class MinuteCaps:
         self._total += 1
         self._unknown += not known
         return True
+
+    def _most(self, room: int) -> int:
+        return min(self._per_subscription, max(1, room // _SHARES))
 
 
 class Quarantine:
@@ -137,6 +144,6 @@ def readable_headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     readable: dict[str, str] = {}
     for raw_name, raw_value in headers:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        if name not in _SECRET_HEADERS:
+        if name not in CREDENTIAL_HEADERS:
             readable[name] = f"{readable[name]}, {value}" if name in readable else value
     return readable

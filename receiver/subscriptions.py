@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from schemas.registry.entities import SignatureScheme as DeclaredScheme
 from schemas.registry.entities import Subscription
 from schemas.registry.log import RegistryLog
 from schemas.secrets import Secrets, SecretUnavailable
-from schemas.usps.callback import OFFICIAL_SCHEME, SignatureScheme
+from schemas.usps.signature import OFFICIAL_SCHEME, SignatureScheme
 
 # USPS takes no other length; a file that is just being written may have one for a moment.
 SECRET_CHARACTERS: Final = 32
@@ -15,13 +16,21 @@ SECRET_CHARACTERS: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class KnownSubscription:
-    """A subscription as its callbacks need it. Without `secrets` none can be verified."""
+    """A subscription as its callbacks need it. Without `secrets` none can be verified.
+
+    Attributes:
+        secrets: Newest first.
+        legacy: Bodies without an envelope are read too.
+        commissioning: Each mismatch is looked into.
+    """
 
     name: str
     mid: str | None
     tracking_number: str | None
     secrets: tuple[bytes, ...]
     scheme: SignatureScheme = OFFICIAL_SCHEME
+    legacy: bool = False
+    commissioning: bool = False
 
 
 SubscriptionTable = Mapping[str, KnownSubscription]
@@ -49,9 +58,7 @@ def resolve_subscriptions(log: RegistryLog, secrets: Secrets) -> Resolved:
         values = _values(entity, secrets, problems)
         if not values:
             without_secret.append(entity.name)
-        known = KnownSubscription(
-            entity.name, entity.mid, entity.tracking_number, values, _scheme(entity, problems)
-        )
+        known = _known(entity, values)
         for subscription_id in (entity.id, log.observed.subscription_id(entity.name)):
             if subscription_id is not None:
                 table[subscription_id] = known
@@ -76,18 +83,26 @@ def _values(subscription: Subscription, secrets: Secrets, problems: list[str]) -
     return tuple(values)
 
 
-def _scheme(subscription: Subscription, problems: list[str]) -> SignatureScheme:
-    """Header names may be others; another form of signature is not verified, so it is refused."""
+def _known(subscription: Subscription, secrets: tuple[bytes, ...]) -> KnownSubscription:
     declared = subscription.scheme
-    if (
-        declared.message not in (None, "timestamp+payload")
-        or declared.encoding not in (None, "base64")
-        or declared.legacy
-    ):
-        problems.append(
-            f"subscription {subscription.name}: only USPS's official form of signature can be "
-            "verified yet; its callbacks will not match"
-        )
-    if declared.headers is None:
-        return OFFICIAL_SCHEME
-    return SignatureScheme(tuple(name.lower().encode() for name in declared.headers))
+    return KnownSubscription(
+        subscription.name,
+        subscription.mid,
+        subscription.tracking_number,
+        secrets,
+        _scheme(declared),
+        declared.legacy,
+        declared.commissioning,
+    )
+
+
+def _scheme(declared: DeclaredScheme) -> SignatureScheme:
+    """What is declared; what is not is as USPS's document has it."""
+    headers = declared.headers
+    return SignatureScheme(
+        tuple(name.lower().encode() for name in headers)
+        if headers
+        else OFFICIAL_SCHEME.header_names,
+        declared.message or OFFICIAL_SCHEME.message,
+        declared.encoding or OFFICIAL_SCHEME.encoding,
+    )

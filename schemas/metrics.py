@@ -78,6 +78,20 @@ class ReceiverMetrics:
             ["subscription", "secret"],
             registry=registry,
         )
+        self.secret_last_used = Gauge(
+            "usps_receiver_secret_last_used_timestamp_seconds",
+            "When a secret verified a callback last, by its position (0: newest); 0: not since the "
+            "program began. One that stays behind for days is no longer used and can go.",
+            ["subscription", "secret"],
+            registry=registry,
+        )
+        self.commissioning = Counter(
+            "usps_receiver_commissioning_matches_total",
+            "Mismatches of subscriptions being commissioned, by what would have matched; none: "
+            "nothing. A rise of one combination: declare it as the subscription's scheme.",
+            ["subscription", "header", "message", "encoding"],
+            registry=registry,
+        )
         self.quarantined = Counter(
             "usps_receiver_quarantined_total",
             "Requests set aside. Look into the quarantine topic.",

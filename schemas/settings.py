@@ -110,6 +110,10 @@ class Settings(BaseModel):
     timestamp_refuse_stale: bool = Field(
         False, description="Refuse stale callbacks with 401; otherwise they only count."
     )
+    answer_challenges: bool = Field(
+        False,
+        description="Answer a POST that holds a challenge and no payload with the same challenge.",
+    )
     quarantine_per_subscription_per_minute: Count = Field(
         60, description="Refused callbacks kept per subscription and minute; more only count."
     )

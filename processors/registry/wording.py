@@ -67,7 +67,9 @@ _WANTED: Final[Mapping[str, str]] = {
     "union_tag_not_found": "kind is missing; write kind: http, kafka, postgres or object_store",
     "union_tag_invalid": "unknown kind; write http, kafka, postgres or object_store",
 }
+_HEADER_TEXT: Final = "no header's name; write e.g. X-HMAC"
 _PATTERNS: Final[Mapping[str, str]] = {
+    "scheme.headers": _HEADER_TEXT,
     "url": "no address that is read; write file:///directory, s3://…, gs://… or az://…",
     "topic": "no topic name; write letters, digits, '.', '_' and '-', at most 249 characters",
     "schema": "no schema name; write a-z, 0-9 and _, beginning with a letter",
@@ -109,6 +111,8 @@ def _text(
     if error["type"] == "extra_forbidden":
         return _unknown_key(kind, value, path)
     key = str(next((step for step in reversed(path) if isinstance(step, str)), ""))
+    # A destination's headers hold secrets; those of a scheme are names.
+    key = "scheme.headers" if tuple(path[:2]) == ("scheme", "headers") else key
     return _wrong_value(key, error)
 
 

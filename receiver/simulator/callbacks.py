@@ -109,7 +109,7 @@ def signature_headers(
 
 
 def _signed_text(message: str | None, timestamp: str, payload: str, body: bytes) -> bytes:
-    if message == "body":
+    if message == "raw-body":
         return body
     if message == "timestamp+escaped-payload":
         return timestamp.encode() + orjson.dumps(payload)[1:-1]

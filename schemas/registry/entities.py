@@ -20,6 +20,8 @@ from pydantic import (
 
 from schemas.event import Channel
 from schemas.identifiers import is_mid, normalize_tracking_number
+from schemas.registry.scheme_fields import DeclaredForm, HeaderName
+from schemas.usps.signature import SignatureEncoding
 
 
 class Role(StrEnum):
@@ -221,13 +223,27 @@ class Grant(Entity, Period):
 
 
 class SignatureScheme(BaseModel):
-    """How USPS signs for one subscription; the default is what its OpenAPI document says."""
+    """How USPS signs for one subscription; the default is what its OpenAPI document says.
+
+    Attributes:
+        headers: Names, the preferred one first; signatures in them that differ are refused.
+        legacy: Bodies of v3.0 without an envelope are read too; the whole body is signed then.
+        commissioning: Tells of each mismatch which scheme and secret would have matched.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    headers: list[Text] | None = None
-    message: Literal["timestamp+payload", "timestamp+escaped-payload", "body"] | None = None
-    encoding: Literal["base64", "hex"] | None = None
+    headers: Annotated[list[HeaderName], Field(min_length=1, max_length=4)] | None = None
+    message: DeclaredForm | None = None
+    encoding: SignatureEncoding | None = None
     legacy: bool = False
+    commissioning: bool = False
+
+    @model_validator(mode="after")
+    def _each_header_once(self) -> Self:
+        names = [name.lower() for name in self.headers or ()]
+        if len(set(names)) < len(names):
+            raise ValueError("headers: a name stands there twice; keep one, case does not matter")
+        return self
 
 
 class Subscription(Entity):

@@ -2,12 +2,11 @@
 
 USPS signs `timestamp` + `payload`, the decoded strings with nothing between, with HMAC-SHA256
 under the subscription's secret, and sends it in Base64 as `X-HMAC`; `hmac-header` is the
-deprecated twin (its Subscriptions - Tracking document 3.2.2).
+deprecated twin (its Subscriptions - Tracking document 3.2.2). A subscription may declare
+another way: `schemas.usps.signature`.
 """
 
 import hmac
-from binascii import Error as Base64Error
-from binascii import a2b_base64
 from collections.abc import Sequence
 from dataclasses import InitVar, dataclass, field
 from typing import Final
@@ -15,10 +14,16 @@ from typing import Final
 import orjson
 
 from schemas.errors import CallbackRejected
+from schemas.usps.signature import (
+    OFFICIAL_SCHEME,
+    MessageForm,
+    SignatureScheme,
+    decoded_signature,
+    signed_bytes,
+)
 
 Headers = Sequence[tuple[bytes, bytes]]
 
-_UNPADDED_CHARACTERS: Final = 43
 _SEAL: Final = object()
 
 
@@ -30,6 +35,8 @@ class RawCallback:
         timestamp: When USPS says it made the callback, as it stands in the envelope.
         payload: A JSON document as text, verbatim.
         headers: Of the request, names in any case.
+        body: Of the request.
+        flat: It came without an envelope (`schemas.usps.flat_body`): `payload` is the body.
     """
 
     subscription_id: str
@@ -37,20 +44,14 @@ class RawCallback:
     timestamp: str
     payload: str = field(repr=False)
     headers: Headers = field(repr=False)
+    body: bytes = field(repr=False)
+    flat: bool = False
 
-
-@dataclass(frozen=True, slots=True)
-class SignatureScheme:
-    """How USPS signs for a subscription; the default is what its document says.
-
-    Attributes:
-        header_names: Lower case, the preferred one first.
-    """
-
-    header_names: tuple[bytes, ...] = (b"x-hmac", b"hmac-header")
-
-
-OFFICIAL_SCHEME: Final = SignatureScheme()
+    def signed(self, form: MessageForm) -> bytes | None:
+        """What USPS signs in this form. Without an envelope only the body can be signed."""
+        if self.flat:
+            return self.body
+        return signed_bytes(form, self.timestamp, self.payload, self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def parse_envelope(body: bytes, headers: Headers) -> RawCallback:
         and type(timestamp) is str
         and type(payload) is str
     ):
-        return RawCallback(subscription_id, subscription_type, timestamp, payload, headers)
+        return RawCallback(subscription_id, subscription_type, timestamp, payload, headers, body)
     raise CallbackRejected(
         "not_an_envelope",
         "subscriptionId, subscriptionType, timestamp and payload must be strings.",
@@ -107,16 +108,24 @@ def verify(
     Raises `CallbackRejected`: `signature_missing` or `signature_mismatch`.
     """
     given = _given_signature(callback.headers, scheme)
-    signed = f"{callback.timestamp}{callback.payload}".encode("utf-8", "surrogatepass")
-    matched = -1
+    signed = callback.signed(scheme.message)
+    if signed is None:
+        raise _mismatch("The body does not show the payload as it was signed.")
+    matched = matching_secret(given, signed, secrets)
+    if matched is None:
+        raise _mismatch("The signature does not fit.")
+    return VerifiedCallback(callback, matched, _SEAL)
+
+
+def matching_secret(given: bytes, signed: bytes, secrets: Sequence[bytes]) -> int | None:
+    """The first secret under which `given` signs `signed`, None if there is none."""
+    matched = None
     # Every secret is tried, whether one matched already or not: the time taken tells nothing.
     for index, secret in enumerate(secrets):
         expected = hmac.digest(secret, signed, "sha256")
-        if hmac.compare_digest(given, expected) and matched < 0:
+        if hmac.compare_digest(given, expected) and matched is None:
             matched = index
-    if matched < 0:
-        raise _mismatch("The signature does not fit.")
-    return VerifiedCallback(callback, matched, _SEAL)
+    return matched
 
 
 def _given_signature(headers: Headers, scheme: SignatureScheme) -> bytes:
@@ -125,18 +134,13 @@ def _given_signature(headers: Headers, scheme: SignatureScheme) -> bytes:
     given = {value for name, value in headers if name.lower() in names and value}
     if not given:
         raise CallbackRejected("signature_missing", "The request carries no signature.")
-    if len(given) > 1:
+    digests = {decoded_signature(value, scheme.encoding) for value in given}
+    digest = digests.pop()
+    if digests:
         raise _mismatch("The request carries signatures that differ.")
-    return _decoded(given.pop())
-
-
-def _decoded(text: bytes) -> bytes:
-    """Strict Base64; only the padding of what should be 32 bytes may be missing."""
-    padded = text + b"=" if len(text) == _UNPADDED_CHARACTERS else text
-    try:
-        return a2b_base64(padded, strict_mode=True)
-    except Base64Error:
-        raise _mismatch("The signature is not Base64.") from None
+    if digest is None:
+        raise _mismatch(f"The signature is not the {scheme.encoding.value} text of 32 bytes.")
+    return digest
 
 
 def _mismatch(detail: str) -> CallbackRejected:

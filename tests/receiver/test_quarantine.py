@@ -23,6 +23,15 @@ def test_cap_in_all() -> None:
     assert sum(caps.take(str(number), known=True) for number in range(20)) == 5
 
 
+def test_a_few_broken_subscriptions_leave_room_for_the_others() -> None:
+    """Ten floods of known subscriptions do not push out the first refusals of an eleventh."""
+    caps = MinuteCaps(FakeClock(), per_subscription=60, in_all=600)
+    for _ in range(1_000):
+        for number in range(10):
+            caps.take(f"flood-{number}", known=True)
+    assert sum(caps.take("other", known=True) for _ in range(60)) >= 20
+
+
 def test_unknown_ids_leave_room_for_known_ones() -> None:
     """A flood of invented ids takes at most half."""
     caps = MinuteCaps(FakeClock(), per_subscription=10, in_all=10)

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from schemas.errors import CallbackRejected
 from schemas.usps.callback import (
     RawCallback,
-    SignatureScheme,
     VerifiedCallback,
     parse_envelope,
     verify,
 )
+from schemas.usps.signature import SignatureScheme
 from tests.schemas.usps.feed import (
     EXAMPLES,
     JSON,
@@ -265,7 +265,9 @@ def test_any_envelope_has_an_answer(envelope: dict[str, object]) -> None:
 @given(st.text(), st.text(), st.binary(max_size=60))
 def test_any_signature_has_an_answer(timestamp: str, payload: str, header: bytes) -> None:
     """Any header is a mismatch or missing; the right one verifies for any text."""
-    callback = RawCallback("1", "TRACKING", timestamp, payload, [(b"x-hmac", header)])
+    callback = RawCallback("1", "TRACKING", timestamp, payload, [(b"x-hmac", header)], b"")
     assert reason_of(callback) in {"signature_mismatch", "signature_missing"}
-    right = RawCallback("1", "TRACKING", timestamp, payload, [(b"x-hmac", signature(callback))])
+    right = RawCallback(
+        "1", "TRACKING", timestamp, payload, [(b"x-hmac", signature(callback))], b""
+    )
     assert verify(right, [SECRET]).secret_index == 0
