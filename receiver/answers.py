@@ -16,6 +16,7 @@ RETRY_AFTER_SECONDS: Final = 5
 ACCEPTED: Final = "accepted"
 UNAVAILABLE: Final = "unavailable"
 TOO_SLOW: Final = "too_slow"
+CHALLENGE_ANSWERED: Final = "challenge_answered"
 BODY_TOO_LARGE: Final = "body_too_large"
 
 
@@ -87,6 +88,11 @@ RECEIPTS: Final = {
     for outcome in (ACCEPTED, "payload_unreadable", "mid_contradiction", "record_too_large")
 }
 ANSWERS: Final = REFUSALS | RECEIPTS
+
+
+def challenge_answer(challenge: str) -> Answer:
+    """The same challenge back; the only answer that holds anything of the request."""
+    return _answer(CHALLENGE_ANSWERED, 200, {"challenge": challenge})
 
 
 async def send_answer(answer: Answer, send: Send) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from receiver.broker import Broker
+from receiver.commissioning import Commissioning
 from receiver.intake import Intake
 from receiver.judge import Judge
 from receiver.listener import Listener
@@ -65,7 +66,7 @@ def assemble(tools: Tools) -> Receiver:
     )
     scrape.call = tallies.flush
     intake = Intake(
-        judge=Judge(settings, registry, tallies),
+        judge=Judge(settings, registry, tallies, Commissioning(tools.clock, metrics)),
         door=door,
         quarantine=Quarantine(door, topics.quarantine, caps, metrics),
         tallies=tallies,

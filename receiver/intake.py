@@ -7,8 +7,9 @@ from functools import partial
 import structlog
 
 from receiver.answers import ACCEPTED, ANSWERS, UNAVAILABLE, Answer
+from receiver.challenge import Challenges
 from receiver.door import Door, Outcome, publish
-from receiver.judge import Declined, Judge, Publishable, SetAside, Verdict
+from receiver.judge import Challenged, Declined, Judge, Judged, Publishable, SetAside, Verdict
 from receiver.quarantine import Headers, Quarantine, ReceivedRequest
 from receiver.refusals import RefusalLog
 from receiver.tallies import Tallies
@@ -33,6 +34,7 @@ class Intake:
         refusals: RefusalLog,
         clock: Clock,
     ) -> None:
+        self._challenges = Challenges(clock)
         self._judge = judge
         self._door = door
         self._quarantine = quarantine
@@ -45,9 +47,9 @@ class Intake:
         """The answer, when it is due."""
         began = self._clock.monotonic()
         request = self._request(body, headers, remote_address)
-        slug = await self._finish(self._verdict(request), request)
-        self._tallies.answered(slug, self._clock.monotonic() - began)
-        return ANSWERS[slug]
+        answer = await self._answer(self._verdict(request), request)
+        self._tallies.answered(answer.outcome, self._clock.monotonic() - began)
+        return answer
 
     def take_now(
         self, body: bytes, headers: Headers, remote_address: str | None, respond: Respond
@@ -94,9 +96,9 @@ class Intake:
     async def _finish_and_respond(
         self, verdict: Verdict, request: ReceivedRequest, began: float, respond: Respond
     ) -> None:
-        slug = await self._finish(verdict, request)
-        self._tallies.answered(slug, self._clock.monotonic() - began)
-        respond(ANSWERS[slug])
+        answer = await self._answer(verdict, request)
+        self._tallies.answered(answer.outcome, self._clock.monotonic() - began)
+        respond(answer)
 
     def _request(
         self, body: bytes, headers: Headers, remote_address: str | None
@@ -111,7 +113,12 @@ class Intake:
             log.exception("callback_failed")
             return Declined(UNAVAILABLE, None, "callback_failed")
 
-    async def _finish(self, verdict: Verdict, request: ReceivedRequest) -> str:
+    async def _answer(self, verdict: Verdict, request: ReceivedRequest) -> Answer:
+        if isinstance(verdict, Challenged):
+            return self._challenges.answer(verdict.challenge)
+        return ANSWERS[await self._finish(verdict, request)]
+
+    async def _finish(self, verdict: Judged, request: ReceivedRequest) -> str:
         """Makes durable what the verdict says, and gives the slug of the answer."""
         try:
             if isinstance(verdict, Publishable):
@@ -126,7 +133,7 @@ class Intake:
         self._tallies.published(verdict.categories, verdict.flags)
         return ACCEPTED
 
-    async def _publish(self, verdict: Publishable) -> Verdict:
+    async def _publish(self, verdict: Publishable) -> Judged:
         """Raises `PublishFailed`."""
         try:
             await publish(self._door, verdict.record)
@@ -151,7 +158,7 @@ class Intake:
         return verdict.reason.value
 
 
-def _instead(verdict: Publishable, outcome: Outcome) -> Verdict:
+def _instead(verdict: Publishable, outcome: Outcome) -> Judged:
     """What becomes of a callback whose record was not written."""
     if outcome is Outcome.TOO_LARGE:
         reason = QuarantineReason.RECORD_TOO_LARGE

@@ -1,15 +1,16 @@
 """What becomes of a callback, decided without any I/O: steps 1 to 5 of design section 5."""
 
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import orjson
 
 from receiver.answers import UNAVAILABLE
+from receiver.challenge import read_challenge
+from receiver.commissioning import Commissioning
 from receiver.door import OutgoingRecord
 from receiver.quarantine import SOURCE, ReceivedRequest
-from receiver.registry import RegistryView
-from receiver.subscriptions import KnownSubscription
+from receiver.subscriptions import KnownSubscription, SubscriptionTable
 from receiver.tallies import Tallies
 from schemas.errors import CallbackRejected, RecordRejected
 from schemas.event import Channel
@@ -18,11 +19,13 @@ from schemas.records import CloudEventType, QuarantineReason
 from schemas.settings import Settings
 from schemas.update import update_id
 from schemas.usps.callback import RawCallback, parse_envelope, verify
+from schemas.usps.flat_body import parse_flat_body, read_flat_payload
 from schemas.usps.normalize import normalize
 from schemas.usps.payload import read_payload
 from schemas.usps.stamps import read_instant
 
-_TYPE = CloudEventType.TRACKING_UPDATE.value
+NOT_AN_ENVELOPE: Final = "not_an_envelope"
+_TYPE: Final = CloudEventType.TRACKING_UPDATE.value
 
 
 class Publishable(NamedTuple):
@@ -56,15 +59,38 @@ class Declined(NamedTuple):
     cause: str
 
 
-Verdict = Publishable | SetAside | Declined
+class Challenged(NamedTuple):
+    """Answered with the same text; nothing is kept."""
+
+    challenge: str
+
+
+Judged = Publishable | SetAside | Declined
+Verdict = Judged | Challenged
+
+
+class Subscriptions(Protocol):
+    """Where callbacks are looked up."""
+
+    @property
+    def table(self) -> SubscriptionTable | None:
+        """By USPS's id; None while nothing is known."""
 
 
 class Judge:
     """Envelope, subscription, signature, freshness, normalization, in this order."""
 
-    def __init__(self, settings: Settings, registry: RegistryView, tallies: Tallies) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Subscriptions,
+        tallies: Tallies,
+        commissioning: Commissioning,
+    ) -> None:
         self._registry = registry
         self._tallies = tallies
+        self._commissioning = commissioning
+        self._answer_challenges = settings.answer_challenges
         self._topic = settings.topics.tracking_updates
         self._max_age = timedelta(seconds=settings.timestamp_max_age_seconds)
         self._max_ahead = timedelta(seconds=settings.timestamp_max_ahead_seconds)
@@ -78,25 +104,40 @@ class Judge:
         try:
             callback = parse_envelope(request.body, request.headers)
         except CallbackRejected as error:
+            if error.reason == NOT_AN_ENVELOPE:
+                return self._judge_other(request, table)
             return Declined(error.reason, None, error.reason)
         subscription = table.get(callback.subscription_id)
         if subscription is None:
             reason = QuarantineReason.UNKNOWN_SUBSCRIPTION
             return SetAside(reason, None, callback.subscription_id, None)
-        if not subscription.secrets:
-            return Declined(UNAVAILABLE, subscription.name, "secret_unavailable")
+        return self._judge_known(callback, subscription, request)
+
+    def _judge_other(self, request: ReceivedRequest, table: SubscriptionTable) -> Verdict:
+        """JSON that is no envelope: a challenge, or a body that a legacy subscription may send."""
+        if self._answer_challenges:
+            challenge = read_challenge(request.body)
+            if challenge is not None:
+                return Challenged(challenge)
+        callback = parse_flat_body(request.body, request.headers)
+        subscription = None if callback is None else table.get(callback.subscription_id)
+        if callback is None or subscription is None or not subscription.legacy:
+            return Declined(NOT_AN_ENVELOPE, None, NOT_AN_ENVELOPE)
         return self._judge_known(callback, subscription, request)
 
     def _judge_known(
         self, callback: RawCallback, subscription: KnownSubscription, request: ReceivedRequest
-    ) -> Verdict:
+    ) -> Judged:
+        if not subscription.secrets:
+            return Declined(UNAVAILABLE, subscription.name, "secret_unavailable")
         name, subscription_id = subscription.name, callback.subscription_id
         try:
             verified = verify(callback, subscription.secrets, subscription.scheme)
         except CallbackRejected as error:
+            self._commissioning.look(callback, subscription)
             return SetAside(QuarantineReason(error.reason), name, subscription_id, None)
-        self._tallies.matched(name, verified.secret_index)
-        if self._is_stale(callback.timestamp, request.received):
+        self._tallies.matched(subscription, verified.secret_index, request.received)
+        if self._is_stale(callback, request.received):
             self._tallies.stale()
             if self._refuse_stale:
                 reason = QuarantineReason.TIMESTAMP_STALE
@@ -107,8 +148,14 @@ class Judge:
         except RecordRejected as error:
             return SetAside(QuarantineReason(error.reason), name, subscription_id, its_id)
 
-    def _is_stale(self, timestamp: str, received: datetime) -> bool:
-        """Reported too long ago, too far in the future, or at a time that nobody can read."""
+    def _is_stale(self, callback: RawCallback, received: datetime) -> bool:
+        """Reported too long ago, too far in the future, or at a time that nobody can read.
+
+        A flat body need not have a timestamp; the ids of its events make a repeat harmless.
+        """
+        timestamp = callback.timestamp
+        if callback.flat and not timestamp:
+            return False
         try:
             reported = datetime.fromisoformat(timestamp)
             age = received - reported
@@ -127,7 +174,10 @@ class Judge:
         request: ReceivedRequest,
     ) -> Publishable:
         """Raises `RecordRejected`."""
-        payload, escaped_twice = read_payload(callback.payload)
+        if callback.flat:
+            payload, escaped_twice = read_flat_payload(callback.payload), False
+        else:
+            payload, escaped_twice = read_payload(callback.payload)
         normalized = normalize(
             payload,
             channel=Channel.WEBHOOK,
@@ -136,7 +186,7 @@ class Judge:
             subscription_mid=subscription.mid,
             received_at=request.received_at,
             received=request.received,
-            reported_at=callback.timestamp,
+            reported_at=callback.timestamp or None,
             original=callback.payload,
             escaped_twice=escaped_twice,
         )

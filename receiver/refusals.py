@@ -1,35 +1,26 @@
 """Log lines about refused callbacks: enough to see what happens, never a flood."""
 
-from collections import Counter
 from typing import Final
 
 import structlog
 
+from receiver.line_limit import LineLimit
 from schemas.clock import Clock
 
 log = structlog.get_logger(__name__)
 LINES_PER_WINDOW: Final = 10
-WINDOW_SECONDS: Final = 60.0
 
 
 class RefusalLog:
     """At most ten lines per slug and minute; what was left out is counted in the next line."""
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._window = float("-inf")
-        self._lines: Counter[str] = Counter()
-        self._left_out: Counter[str] = Counter()
+        self._limit = LineLimit(clock, LINES_PER_WINDOW)
 
     def note(self, slug: str, subscription: str | None) -> None:
         """`subscription` is its name in the registry; ids from outside are not logged."""
-        now = self._clock.monotonic()
-        if now - self._window >= WINDOW_SECONDS:
-            self._window = now
-            self._lines.clear()
-        if self._lines[slug] >= LINES_PER_WINDOW:
-            self._left_out[slug] += 1
-            return
-        self._lines[slug] += 1
-        left_out = self._left_out.pop(slug, 0)
-        log.warning("callback_refused", reason=slug, subscription=subscription, left_out=left_out)
+        left_out = self._limit.take(slug)
+        if left_out is not None:
+            log.warning(
+                "callback_refused", reason=slug, subscription=subscription, left_out=left_out
+            )

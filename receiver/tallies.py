@@ -2,10 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.registry import Collector
 
+from receiver.secret_times import SecretTimes
+from receiver.subscriptions import KnownSubscription
 from schemas.metrics import ReceiverMetrics
 
 
@@ -32,6 +35,7 @@ class Tallies:
         self._categories: Counter[str] = Counter()
         self._flags: Counter[str] = Counter()
         self._matches: Counter[tuple[str, int]] = Counter()
+        self._secret_times = SecretTimes()
         self._stale = 0
 
     def answered(self, outcome: str, seconds: float) -> None:
@@ -43,9 +47,10 @@ class Tallies:
         """A request was refused before its last byte."""
         self._outcomes[outcome] += 1
 
-    def matched(self, subscription: str, secret_index: int) -> None:
+    def matched(self, subscription: KnownSubscription, index: int, received: datetime) -> None:
         """Which secret verified a callback: names and indices are bounded by the registry."""
-        self._matches[subscription, secret_index] += 1
+        self._matches[subscription.name, index] += 1
+        self._secret_times.used(subscription.name, subscription.secrets, index, received)
 
     def stale(self) -> None:
         """A callback was reported too long ago or in the future."""
@@ -69,6 +74,7 @@ class Tallies:
             self._metrics.flags.labels(flag).inc(count)
         for (name, index), count in self._matches.items():
             self._metrics.secret_matches.labels(name, str(index)).inc(count)
+        self._secret_times.flush(self._metrics)
         self._metrics.stale.inc(self._stale)
         self._stale = 0
         for counter in (self._outcomes, self._categories, self._flags, self._matches):

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from receiver.app import Application, create_app
 from receiver.broker import Broker
+from receiver.commissioning import Commissioning
 from receiver.intake import Intake
 from receiver.judge import Judge
 from receiver.listener import Listener
@@ -126,7 +127,9 @@ class World:
         )
         refusals = RefusalLog(self.clock)
         intake = Intake(
-            judge=Judge(settings, self.registry, self.tallies),
+            judge=Judge(
+                settings, self.registry, self.tallies, Commissioning(self.clock, self.metrics)
+            ),
             door=door,
             quarantine=Quarantine(door, self.quarantine, caps, self.metrics),
             tallies=self.tallies,
