@@ -9,6 +9,7 @@ from typing import Any
 
 from receiver import check, server
 from receiver.program import Tools
+from receiver.quarantined import command as quarantined
 from receiver.simulator import command as simulator
 from schemas.command_line import AddTo
 from schemas.secrets import Secrets
@@ -38,4 +39,4 @@ def _check(arguments: argparse.Namespace, settings: Settings, secrets: Secrets) 
     return check.run(Tools.of(settings, secrets), as_json=arguments.json)
 
 
-COMMANDS: tuple[AddTo, ...] = (add_serve, simulator.add_to, add_check)
+COMMANDS: tuple[AddTo, ...] = (add_serve, simulator.add_to, quarantined.add_to, add_check)

@@ -111,13 +111,13 @@ def verify(
     signed = callback.signed(scheme.message)
     if signed is None:
         raise _mismatch("The body does not show the payload as it was signed.")
-    matched = matching_secret(given, signed, secrets)
+    matched = _matching_secret(given, signed, secrets)
     if matched is None:
         raise _mismatch("The signature does not fit.")
     return VerifiedCallback(callback, matched, _SEAL)
 
 
-def matching_secret(given: bytes, signed: bytes, secrets: Sequence[bytes]) -> int | None:
+def _matching_secret(given: bytes, signed: bytes, secrets: Sequence[bytes]) -> int | None:
     """The first secret under which `given` signs `signed`, None if there is none."""
     matched = None
     # Every secret is tried, whether one matched already or not: the time taken tells nothing.

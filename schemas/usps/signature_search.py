@@ -1,12 +1,13 @@
 """Which scheme and secret would have matched: for commissioning, never for deciding."""
 
+import hmac
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from schemas.usps.callback import RawCallback, matching_secret
+from schemas.usps.callback import RawCallback
 from schemas.usps.signature import MessageForm, SignatureEncoding, decoded_signature
 
-# What one look may cost: so many digests at most are made, however many headers come.
+# What one look may cost: a digest per form and secret, however many headers come.
 MAX_SIGNATURES: Final = 4
 MAX_SECRETS: Final = 4
 
@@ -34,14 +35,17 @@ def search_signature(callback: RawCallback, secrets: Sequence[bytes]) -> tuple[M
     found = []
     forms = (MessageForm.RAW_BODY,) if callback.flat else tuple(MessageForm)
     given = _signatures(callback)
-    for form in forms:
+    for form in forms if given else ():
         signed = callback.signed(form)
         if signed is None:
             continue
-        for header, encoding, digest in given:
-            index = matching_secret(digest, signed, secrets[:MAX_SECRETS])
-            if index is not None:
-                found.append(Match(header, form, encoding, index))
+        for index, secret in enumerate(secrets[:MAX_SECRETS]):
+            expected = hmac.digest(secret, signed, "sha256")
+            found += [
+                Match(header, form, encoding, index)
+                for header, encoding, digest in given
+                if hmac.compare_digest(digest, expected)
+            ]
     return tuple(found)
 
 

@@ -1,5 +1,6 @@
 """A challenge is answered where a setting says so, and never instead of a check."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from receiver.answers import Answer
 from tests.receiver.asgi import Answered, request
 from tests.receiver.world import World, callback, running
 
@@ -84,6 +86,15 @@ async def test_a_callback_with_a_challenge_is_a_callback(world: World) -> None:
     assert answered is not None
     assert answered.json == {"received": True}
     assert len(world.kafka.values(world.updates)) == 1
+
+
+async def test_the_server_answers_challenges_too(world: World) -> None:
+    """The way without ASGI gives the same answer."""
+    answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    world.listener.intake.take_now(b'{"challenge":"abc"}', [], None, answered.set_result)
+    answer = await answered
+    assert answer.status_line == b"HTTP/1.1 200 OK\r\n"
+    assert answer.rest.endswith(b'\r\n\r\n{"challenge":"abc"}')
 
 
 @hypothesis_settings(
