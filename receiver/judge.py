@@ -19,7 +19,7 @@ from schemas.records import CloudEventType, QuarantineReason
 from schemas.settings import Settings
 from schemas.update import update_id
 from schemas.usps.callback import RawCallback, parse_envelope, verify
-from schemas.usps.flat_body import parse_flat_body, read_flat_payload
+from schemas.usps.flat_body import parse_flat_body, read_legacy_payload
 from schemas.usps.normalize import normalize
 from schemas.usps.payload import read_payload
 from schemas.usps.stamps import read_instant
@@ -174,8 +174,8 @@ class Judge:
         request: ReceivedRequest,
     ) -> Publishable:
         """Raises `RecordRejected`."""
-        if callback.flat:
-            payload, escaped_twice = read_flat_payload(callback.payload), False
+        if subscription.legacy:
+            payload, escaped_twice = read_legacy_payload(callback)
         else:
             payload, escaped_twice = read_payload(callback.payload)
         normalized = normalize(

@@ -227,7 +227,8 @@ class SignatureScheme(BaseModel):
 
     Attributes:
         headers: Names, the preferred one first; signatures in them that differ are refused.
-        legacy: Bodies of v3.0 without an envelope are read too; the whole body is signed then.
+        legacy: Bodies of v3.0 without an envelope are read too; the whole body is signed then,
+            and must say `subscriptionId`.
         commissioning: Tells of each mismatch which scheme and secret would have matched.
     """
 

@@ -3,7 +3,8 @@
 A JSON object that is one scan event (`eventType`, `eventTimestamp`, `eventLocation`), or holds
 several as `events`; or a list of such events. Only subscriptions that are declared `legacy` may
 send them, and the whole body is signed. Which subscription it is must stand in the body, as
-`subscriptionId`: without it nobody could say whose secret to try.
+`subscriptionId`: without it nobody could say whose secret to try. The same shapes are read in
+the payload of an envelope of theirs.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from typing import Any, Final
 import orjson
 
 from schemas.usps.callback import Headers, RawCallback
-from schemas.usps.payload import unreadable
+from schemas.usps.payload import read_payload, unreadable
 
 _ID: Final = "subscriptionId"
 _NUMBER: Final = "trackingNumber"
@@ -29,6 +30,8 @@ _EVENT_FIELDS: Final = frozenset(
         *("barcodeInputMethod", "eSOL", "scanEventExtractEventName", "containers"),
     }
 )
+# One of these makes an object the event itself, or the holder of events.
+_MARKS: Final = frozenset({"events", "eventCode", "eventType", "eventTimestamp", "eventTimeStamp"})
 _NO_FACTS: Final = _EVENT_FIELDS | _ENVELOPE | frozenset(_LISTS)
 _NOT_OF_EVENTS: Final = _ENVELOPE | {_NUMBER, "eventLocation"}
 _LOCATION: Final = {
@@ -57,13 +60,25 @@ def parse_flat_body(body: bytes, headers: Headers) -> RawCallback | None:
     return RawCallback(named.pop(), "", stated, body.decode(), headers, body, flat=True)
 
 
-def read_flat_payload(text: str) -> dict[str, Any]:
-    """The same as a payload with `trackingEvents`, in the order in which it states them.
+def read_legacy_payload(callback: RawCallback) -> tuple[dict[str, Any], bool]:
+    """As `read_payload`, of a subscription that is declared legacy, with an envelope or without.
 
-    Raises `RecordRejected` (`payload_unreadable`): events of several pieces, or something
-    else than objects.
+    Raises `RecordRejected` (`payload_unreadable`).
     """
-    document = orjson.loads(text)
+    if callback.flat:
+        return with_listed_events(orjson.loads(callback.payload)), False
+    payload, escaped_twice = read_payload(callback.payload)
+    if "trackingEvents" in payload or _MARKS.isdisjoint(payload):
+        return payload, escaped_twice
+    return with_listed_events(payload), escaped_twice
+
+
+def with_listed_events(document: object) -> dict[str, Any]:
+    """One event, several in an object, or a list of them, as a payload with `trackingEvents`.
+
+    In the order in which they are stated. Raises `RecordRejected` (`payload_unreadable`):
+    events of several pieces, or something else than objects.
+    """
     stated = _objects(document if type(document) is list else [document])
     events = [event for one in stated for event in _events_of(one)]
     numbers = {one[_NUMBER] for one in (*stated, *events) if type(one.get(_NUMBER)) is str}

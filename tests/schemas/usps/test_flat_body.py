@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import RecordRejected
-from schemas.usps.callback import RawCallback
-from schemas.usps.flat_body import parse_flat_body, read_flat_payload
+from schemas.usps.callback import RawCallback, parse_envelope
+from schemas.usps.flat_body import parse_flat_body, read_legacy_payload
 from tests.schemas.usps.feed import (
     JSON,
     TRACKING_NUMBER,
     assert_is_an_update,
+    body_of,
     events_of,
     normalized,
 )
@@ -42,7 +43,7 @@ def payload_of(document: object) -> dict[str, Any]:
     assert callback is not None
     assert (callback.subscription_id, callback.flat) == ("one", True)
     assert callback.payload.encode() == callback.body == body
-    return read_flat_payload(callback.payload)
+    return read_legacy_payload(callback)[0]
 
 
 @pytest.mark.parametrize(
@@ -64,6 +65,24 @@ def test_events_of_a_flat_body(document: object) -> None:
     assert (event["event_code"], event["event_text"]) == ("01", "Delivered, Front Door/Porch")
     assert (event["city"], event["state"], event["zip"]) == ("PORT CEDAR", "WA", "98099")
     assert event["attributes"] == {}
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        FLAT,
+        {"trackingNumber": TRACKING_NUMBER, "events": [EVENT]},
+        {"trackingNumber": TRACKING_NUMBER, "trackingEvents": [EVENT]},
+    ],
+)
+def test_the_same_shapes_within_an_envelope(payload: dict[str, Any]) -> None:
+    """A legacy subscription's envelope may hold them; v3r2's layout is left as it is."""
+    callback = parse_envelope(body_of(payload=orjson.dumps(payload).decode()), [])
+    read, escaped_twice = read_legacy_payload(callback)
+    assert not escaped_twice
+    assert (read == payload) is ("trackingEvents" in payload)
+    [event] = events_of(read)
+    assert event["event_code"] == "01"
 
 
 def test_a_local_time_labelled_utc_is_no_instant() -> None:
@@ -168,7 +187,7 @@ OBJECTS = st.dictionaries(NAMES, st.just("one") | JSON, max_size=6)
 def update_of(callback: RawCallback) -> Any:
     """The update, or why there is none."""
     try:
-        return normalized(read_flat_payload(callback.payload), subscription_mid=None)
+        return normalized(read_legacy_payload(callback)[0], subscription_mid=None)
     except RecordRejected as rejected:
         return rejected.reason
 
