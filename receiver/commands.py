@@ -11,6 +11,7 @@ from receiver import check, server
 from receiver.program import Tools
 from receiver.quarantined import command as quarantined
 from receiver.simulator import command as simulator
+from receiver.workers import parent, worker
 from schemas.command_line import AddTo
 from schemas.secrets import Secrets
 from schemas.settings import Settings
@@ -31,12 +32,32 @@ def add_check(commands: Any) -> None:  # noqa: ANN401 -- argparse's own type is 
     parser.set_defaults(run=_check)
 
 
+def add_worker(commands: Any) -> None:  # noqa: ANN401 -- argparse's own type is private
+    """`worker`: what `serve` starts itself; no help lists it."""
+    parser = commands.add_parser("worker")
+    for name in ("number", "connections", "reports"):
+        parser.add_argument(name, type=int)
+    parser.set_defaults(run=_worker)
+
+
 def _serve(_: argparse.Namespace, settings: Settings, secrets: Secrets) -> int:
-    return server.run(Tools.of(settings, secrets))
+    run = parent.run if settings.receiver_workers > 1 else server.run
+    return run(Tools.of(settings, secrets))
+
+
+def _worker(arguments: argparse.Namespace, settings: Settings, secrets: Secrets) -> int:
+    tools = Tools.of(settings, secrets, arguments.number)
+    return worker.run(tools, arguments.connections, arguments.reports)
 
 
 def _check(arguments: argparse.Namespace, settings: Settings, secrets: Secrets) -> int:
     return check.run(Tools.of(settings, secrets), as_json=arguments.json)
 
 
-COMMANDS: tuple[AddTo, ...] = (add_serve, simulator.add_to, quarantined.add_to, add_check)
+COMMANDS: tuple[AddTo, ...] = (
+    add_serve,
+    add_worker,
+    simulator.add_to,
+    quarantined.add_to,
+    add_check,
+)

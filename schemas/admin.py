@@ -1,6 +1,6 @@
 """The admin port's application: liveness, readiness with reasons, metrics."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import orjson
@@ -12,6 +12,8 @@ from starlette.routing import Route
 
 # Returns what stands in the way of work, a sentence each; empty: ready.
 Readiness = Callable[[], Sequence[str]]
+# Returns the metrics in Prometheus' text format.
+Exposition = Callable[[], Awaitable[bytes]]
 
 
 def create_admin_app(
@@ -22,6 +24,17 @@ def create_admin_app(
     `notes`: what is wrong but does not stand in the way, told beside the reasons.
     """
 
+    async def exposition() -> bytes:
+        return generate_latest(metrics)
+
+    return create_app_of(readiness, exposition, notes)
+
+
+def create_app_of(
+    readiness: Readiness, exposition: Exposition, notes: Readiness = tuple
+) -> Starlette:
+    """The same for a program that gathers its metrics elsewhere."""
+
     async def live(_: Request) -> Response:
         return _json({"live": True})
 
@@ -30,14 +43,14 @@ def create_admin_app(
         told = {"ready": not reasons, "reasons": reasons, "notes": list(notes())}
         return _json(told, 503 if reasons else 200)
 
-    async def exposition(_: Request) -> Response:
-        return Response(generate_latest(metrics), media_type=CONTENT_TYPE_LATEST)
+    async def metrics(_: Request) -> Response:
+        return Response(await exposition(), media_type=CONTENT_TYPE_LATEST)
 
     return Starlette(
         routes=[
             Route("/health/live", live),
             Route("/health/ready", ready),
-            Route("/metrics", exposition),
+            Route("/metrics", metrics),
         ]
     )
 

@@ -3,11 +3,22 @@
 Labels come from closed sets or from the registry file; never a tracking number, a MID or text.
 """
 
+from collections.abc import Mapping
+from typing import Final, Literal
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _LONG_SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 3600.0, 86400.0)
 _COUNTS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
+
+# How a receiver of several processes makes one gauge of theirs; counters and histograms add up.
+GAUGES_OVER_WORKERS: Final[Mapping[str, Literal["sum", "min", "max"]]] = {
+    "usps_registry_revision": "min",
+    "usps_receiver_callbacks_in_flight": "sum",
+    "usps_receiver_broker_available": "min",
+    "usps_receiver_subscriptions_without_secret": "max",  # all read the same registry
+}
 
 
 class RegistryMetrics:
@@ -112,6 +123,31 @@ class ReceiverMetrics:
         self.unresolved_secrets = Gauge(
             "usps_receiver_subscriptions_without_secret",
             "Subscriptions of which no secret can be resolved: their callbacks get 503.",
+            registry=registry,
+        )
+
+
+class WorkersMetrics:
+    """The receiver's processes, where it has several."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.up = Gauge(
+            "usps_receiver_worker_up",
+            "1: the process answered this scrape. 0: its gauges are missing in the others.",
+            ["worker"],
+            registry=registry,
+        )
+        self.restarts = Counter(
+            "usps_receiver_worker_restarts_total",
+            "Processes started again after they ended. A rise: look for worker_ended in the log.",
+            ["worker"],
+            registry=registry,
+        )
+        self.connections = Counter(
+            "usps_receiver_worker_connections_total",
+            "Connections handed to a process. Uneven for long: one does not answer, or is not "
+            "ready.",
+            ["worker"],
             registry=registry,
         )
 

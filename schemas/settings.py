@@ -83,7 +83,11 @@ class Settings(BaseModel):
     )
     receiver_host: str = Field("127.0.0.1", description="Address of the listener.")
     receiver_port: Port = Field(8080, description="Port of the listener.")
-    receiver_workers: Count = Field(1, description="Receiver processes behind the port.")
+    receiver_workers: Annotated[int, Field(ge=1, le=64)] = Field(
+        1,
+        description="Receiver processes behind the port. MAX_CONNECTIONS…, "
+        "MAX_CALLBACKS_IN_FLIGHT and QUARANTINE_… hold in each of them.",
+    )
     spool_directory: Path = Field(
         Path(".scanwire/spool"), description="Where callbacks wait while the broker is away."
     )
