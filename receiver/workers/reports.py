@@ -40,9 +40,14 @@ class Inquiry:
         self._asked = self._answered = 0
         self.last_word: Report | None = None
 
+    @property
+    def owed(self) -> int:
+        """Answers that did not come yet."""
+        return self._asked - self._answered
+
     async def ask(self, seconds: float, *, exposition: bool = False) -> Report | None:
         """A report, or None if there is none within so many seconds."""
-        if self._asked - self._answered >= _MAX_OWED or self._writer.is_closing():
+        if self.owed >= _MAX_OWED or self._writer.is_closing():
             return None
         self._asked += 1
         number = self._asked

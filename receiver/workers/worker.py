@@ -40,7 +40,7 @@ async def _serve(tools: Tools, channel: socket.socket, reporting: socket.socket)
 def _channel(descriptor: int) -> socket.socket:
     try:
         return socket.socket(fileno=descriptor)
-    except OSError:
+    except (OSError, ValueError):
         raise OperatorError(
             "no_parent", "a worker is started by `serve` alone; set RECEIVER_WORKERS and run that"
         ) from None

@@ -7,8 +7,8 @@ import pytest
 from receiver.__main__ import build_parser
 from receiver.check import disk_finding, registry_findings, settings_in_force, topic_finding
 from receiver.program import Tools
-from receiver.server import run
 from receiver.topics import TopicState
+from receiver.workers import worker
 from schemas.errors import OperatorError
 from schemas.registry.entities import Subscription
 from schemas.registry.log import RegistryLog
@@ -76,8 +76,7 @@ def test_commands() -> None:
         assert command in text
 
 
-def test_more_workers_are_refused() -> None:
-    """A setting that is not served yet is refused with what to do instead."""
-    settings = Settings.model_validate({"receiver_workers": 2})
-    with pytest.raises(OperatorError, match="SCANWIRE_RECEIVER_WORKERS"):
-        run(Tools.of(settings, NOTHING))
+def test_worker_without_a_parent() -> None:
+    """What `serve` starts itself is refused by hand, with what to run instead."""
+    with pytest.raises(OperatorError, match="RECEIVER_WORKERS"):
+        worker.run(Tools.of(Settings(), NOTHING), -1, -1)

@@ -85,3 +85,11 @@ def test_every_setting_is_described() -> None:
         "usps.",
         "Before every topic's and consumer group's name.",
     ) in (rows)
+
+
+@pytest.mark.parametrize("count", ["0", "65", "two"])
+def test_workers_are_bounded(count: str) -> None:
+    """From 1 to 64 receiver processes; the refusal names the setting."""
+    assert Settings.from_environ({"SCANWIRE_RECEIVER_WORKERS": "64"}).receiver_workers == 64
+    with pytest.raises(SettingsRefused, match="SCANWIRE_RECEIVER_WORKERS"):
+        Settings.from_environ({"SCANWIRE_RECEIVER_WORKERS": count})
