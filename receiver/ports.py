@@ -91,7 +91,9 @@ class Ports(Protocol):
     def public(self, config: uvicorn.Config) -> uvicorn.Server:
         """The server that takes the connections."""
 
-    def admin(self, readiness: Readiness, metrics: CollectorRegistry) -> Observed:
+    def admin(
+        self, readiness: Readiness, metrics: CollectorRegistry, notes: Readiness = tuple
+    ) -> Observed:
         """Called after `public`."""
 
 
@@ -107,9 +109,11 @@ class OwnPorts:
         """Listens on the public socket."""
         return EmbeddedServer(config)
 
-    def admin(self, readiness: Readiness, metrics: CollectorRegistry) -> Observed:
+    def admin(
+        self, readiness: Readiness, metrics: CollectorRegistry, notes: Readiness = tuple
+    ) -> Observed:
         """Listens on the admin socket."""
-        return AdminServer(create_admin_app(readiness, metrics), self._admin_socket)
+        return AdminServer(create_admin_app(readiness, metrics, notes), self._admin_socket)
 
 
 def where(bound: socket.socket) -> str:

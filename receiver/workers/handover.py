@@ -6,6 +6,7 @@ lifeline too: when the parent is gone, however it went, the worker reads its end
 
 import asyncio
 import socket
+from contextlib import suppress
 from typing import Final
 
 import uvicorn
@@ -14,6 +15,7 @@ from receiver.ports import EmbeddedServer
 
 # Between two looks at what else there is to do.
 _PER_TURN: Final = 32
+_FIRST_READ_SECONDS: Final = 0.1
 
 
 def hand_over(channel: socket.socket, connection: socket.socket) -> bool:
@@ -46,13 +48,16 @@ class HandedServer(EmbeddedServer):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """First takes what was handed over before; that is served to its end as well."""
+        # Nothing comes after it, and what came before can still be read: none is lost between.
+        with suppress(OSError):  # the parent is gone
+            self._channel.shutdown(socket.SHUT_RD)
         while self._take():
             pass
-        asyncio.get_running_loop().remove_reader(self._channel)
-        # Closed, not only unread: the parent then gives its connections to others.
         self._channel.close()
         if self._connecting:
             await asyncio.wait(self._connecting)
+            # uvicorn closes at once whatever it has read nothing of.
+            await asyncio.sleep(_FIRST_READ_SECONDS)
         await super().shutdown(sockets)
 
     def _take(self) -> bool:

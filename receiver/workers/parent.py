@@ -52,7 +52,9 @@ class Parent:
             for number in numbers
         ]
         self._front = Front(public, self._takers)
-        self._admin = AdminServer(create_app_of(self._readiness, scrape.exposition), admin)
+        self._admin = AdminServer(
+            create_app_of(self._readiness, scrape.exposition, self._notes), admin
+        )
         self._told = {"public": where(public), "admin": where(admin)}
         self._ending = asyncio.Event()
 
@@ -83,6 +85,9 @@ class Parent:
         if self._ending.is_set():
             return ["shutting down"]
         return [reason for slot in self._slots for reason in slot.readiness()]
+
+    def _notes(self) -> Sequence[str]:
+        return [note for slot in self._slots for note in slot.notes()]
 
     def _catch_signals(self) -> None:
         loop = asyncio.get_running_loop()

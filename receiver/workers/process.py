@@ -50,9 +50,14 @@ class WorkerProcess:
         connections.setblocking(False)
         with their_connections, their_reports:
             descriptors = their_connections.fileno(), their_reports.fileno()
-            process = await asyncio.create_subprocess_exec(
-                *command(number, *descriptors), stdin=DEVNULL, pass_fds=descriptors
-            )
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *command(number, *descriptors), stdin=DEVNULL, pass_fds=descriptors
+                )
+            except OSError:
+                connections.close()
+                reports.close()
+                raise
         inquiry = Inquiry(*await asyncio.open_unix_connection(sock=reports))
         log.info("worker_started", worker=number, pid=process.pid)
         return cls(metrics, number, process, connections, inquiry)
@@ -86,6 +91,10 @@ class WorkerProcess:
         if self.report is not None:
             return self.report.reasons
         return ["does not answer" if self._answered_once else "is starting"]
+
+    def notes(self) -> Sequence[str]:
+        """What else is wrong with it."""
+        return [] if self.report is None else self.report.notes
 
     async def exposition(self) -> str | None:
         """Its metrics, if it answers in time."""

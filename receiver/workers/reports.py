@@ -12,8 +12,6 @@ from typing import Any, Final
 
 import orjson
 
-from schemas.admin import Readiness
-
 _LENGTH_BYTES: Final = 4
 _LAST_WORD: Final = 0
 # A worker that owes so many answers is asked no more, so that nothing piles up before it.
@@ -23,11 +21,19 @@ _LAST_WORD_SECONDS: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a worker says of itself: why it is not ready, open connections, metrics if asked."""
+    """What a worker says of itself: why it is not ready, what else is wrong, metrics if asked.
+
+    `connections`: how many are open.
+    """
 
     reasons: Sequence[str]
+    notes: Sequence[str]
     connections: int
     exposition: str = ""
+
+
+# A report as it is now; with metrics if True.
+MakeReport = Callable[[bool], Report]
 
 
 class Inquiry:
@@ -93,15 +99,11 @@ class Reporter:
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        readiness: Readiness,
-        connections: Callable[[], int],
-        exposition: Callable[[], bytes],
+        report: MakeReport,
     ) -> None:
         self._reader = reader
         self._writer = writer
-        self._readiness = readiness
-        self._connections = connections
-        self._exposition = exposition
+        self._report = report
         self._ended = asyncio.Event()
 
     async def serve(self) -> None:
@@ -109,8 +111,12 @@ class Reporter:
         answering = asyncio.create_task(self._answer())
         ending = asyncio.create_task(self._ended.wait())
         await asyncio.wait([answering, ending], return_when=asyncio.FIRST_COMPLETED)
+        if answering.done():
+            answering.result()
         for task in (answering, ending):
             task.cancel()
+        if self._writer.is_closing():  # the parent is gone
+            return
         with suppress(ConnectionError, TimeoutError):
             _write(self._writer, {"number": _LAST_WORD, **asdict(self._report(True))})
             self._writer.close()
@@ -128,10 +134,6 @@ class Reporter:
                 report = self._report(question["exposition"])
                 _write(self._writer, {"number": question["number"], **asdict(report)})
                 await self._writer.drain()
-
-    def _report(self, exposition: bool) -> Report:
-        text = self._exposition().decode() if exposition else ""
-        return Report(list(self._readiness()), self._connections(), text)
 
 
 def _write(writer: asyncio.StreamWriter, document: dict[str, Any]) -> None:

@@ -30,6 +30,9 @@ class Worker(Taker, Scraped, Protocol):
     def readiness(self) -> Sequence[str]:
         """Why it is not ready."""
 
+    def notes(self) -> Sequence[str]:
+        """What is wrong with it, but does not stand in the way."""
+
     async def wait(self) -> tuple[int, str | None]:
         """Its exit code and its last metrics."""
 
@@ -82,6 +85,11 @@ class Slot:
         """Why its worker is not ready; each sentence names it."""
         reasons = [self._trouble] if self.worker is None else self.worker.readiness()
         return [f"worker {self._number}: {reason}" for reason in reasons]
+
+    def notes(self) -> Sequence[str]:
+        """What else is wrong with its worker; each sentence names it."""
+        notes = [] if self.worker is None else self.worker.notes()
+        return [f"worker {self._number}: {note}" for note in notes]
 
     async def run(self) -> None:
         """Until `end` was called and its worker is gone. What is no fault of a worker is raised."""

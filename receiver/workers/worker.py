@@ -3,7 +3,6 @@
 import asyncio
 import socket
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 import structlog
 import uvicorn
@@ -14,7 +13,7 @@ from receiver.ports import Observed
 from receiver.program import Tools
 from receiver.server import Server
 from receiver.workers.handover import HandedServer
-from receiver.workers.reports import Reporter
+from receiver.workers.reports import Report, Reporter
 from schemas.admin import Readiness
 from schemas.errors import OperatorError
 
@@ -62,11 +61,13 @@ class ParentsPorts:
         self._server = HandedServer(self._channel, config)
         return self._server
 
-    def admin(self, readiness: Readiness, metrics: CollectorRegistry) -> Observed:
+    def admin(
+        self, readiness: Readiness, metrics: CollectorRegistry, notes: Readiness = tuple
+    ) -> Observed:
         """Answers the parent."""
-        return Reporter(
-            *self._streams,
-            readiness,
-            lambda: self._server.connections,
-            partial(generate_latest, metrics),
-        )
+
+        def report(exposition: bool) -> Report:
+            text = generate_latest(metrics).decode() if exposition else ""
+            return Report(list(readiness()), list(notes()), self._server.connections, text)
+
+        return Reporter(*self._streams, report)

@@ -1,6 +1,7 @@
 """Connections accepted here and served there: real sockets, the worker's half in this process."""
 
 import asyncio
+import errno
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -26,6 +27,7 @@ class Taker:
 
     def __init__(self, connections: int = 0, *, unready: bool = False) -> None:
         self.refusing = False
+        self.refused = 0
         self.taken: list[socket.socket] = []
         self._connections = connections
         self._unready = unready
@@ -37,9 +39,11 @@ class Taker:
 
     def take(self, connection: socket.socket) -> bool:
         """Keeps a copy, as another process has one."""
-        if not self.refusing:
-            self.taken.append(connection.dup())
-        return not self.refusing
+        if self.refusing:
+            self.refused += 1
+            return False
+        self.taken.append(connection.dup())
+        return True
 
 
 @asynccontextmanager
@@ -98,7 +102,7 @@ async def test_connections_wait_for_a_worker() -> None:
         taker.refusing = True
         current.append(taker)
         clients += connect(port, 1)
-        await asyncio.sleep(0)
+        await eventually(lambda: taker.refused)
         taker.refusing = False
         await eventually(lambda: len(taker.taken) == 3)
         close([*clients, *taker.taken])
@@ -114,6 +118,38 @@ async def test_end_hands_over_what_waits() -> None:
         with socket.create_server(("127.0.0.1", port)):
             pass
         close(clients)
+
+
+class Exhausted(socket.socket):
+    """A listening socket of a process without file descriptors, until it has some."""
+
+    none_left = True
+    tried = 0
+
+    def accept(self) -> tuple[socket.socket, object]:
+        """As the kernel refuses it."""
+        self.tried += 1
+        if self.none_left:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return super().accept()
+
+
+async def test_without_file_descriptors_it_waits() -> None:
+    """Nothing is accepted, nothing spins, and it goes on when there are some."""
+    taker = Taker()
+    bound = Exhausted()
+    bound.bind(("127.0.0.1", 0))
+    bound.listen()
+    one = Front(bound, lambda: [taker])
+    one.begin()
+    clients = connect(bound.getsockname()[1], 1)
+    await eventually(lambda: bound.tried)
+    assert not taker.taken
+    bound.none_left = False
+    await eventually(lambda: taker.taken)
+    assert bound.tried < 10
+    one.end()
+    close([*clients, *taker.taken])
 
 
 @asynccontextmanager

@@ -24,9 +24,7 @@ class Pair:
         self.inquiry = Inquiry(*await asyncio.open_unix_connection(sock=parent))
         self.reporter = Reporter(
             *await asyncio.open_unix_connection(sock=worker),
-            lambda: self.reasons,
-            lambda: 7,
-            self._exposition,
+            self._report,
         )
         self.asking = asyncio.create_task(self.inquiry.run())
 
@@ -34,9 +32,10 @@ class Pair:
         """The worker answers from now on."""
         self.answering = asyncio.create_task(self.reporter.serve())
 
-    def _exposition(self) -> bytes:
-        self.scrapes += 1
-        return b"seen_total %d\n" % self.scrapes
+    def _report(self, exposition: bool) -> Report:
+        self.scrapes += exposition
+        text = f"seen_total {self.scrapes}\n" if exposition else ""
+        return Report(self.reasons, ["the clock is wrong"], 7, text)
 
 
 @asynccontextmanager
@@ -56,10 +55,10 @@ async def test_report_says_what_is() -> None:
     """Reasons and connections always; the metrics only when asked for."""
     async with pair() as channel:
         channel.answer()
-        assert await channel.inquiry.ask(5) == Report([], 7)
+        assert await channel.inquiry.ask(5) == Report([], ["the clock is wrong"], 7)
         channel.reasons = ["the registry was not read yet"]
         answer = await channel.inquiry.ask(5, exposition=True)
-        assert answer == Report(channel.reasons, 7, "seen_total 1\n")
+        assert answer == Report(channel.reasons, ["the clock is wrong"], 7, "seen_total 1\n")
 
 
 async def test_questions_at_the_same_time() -> None:
@@ -107,7 +106,7 @@ async def test_last_word() -> None:
         channel.answer()
         channel.reporter.end()
         await channel.asking
-        assert channel.inquiry.last_word == Report([], 7, "seen_total 1\n")
+        assert channel.inquiry.last_word == Report([], ["the clock is wrong"], 7, "seen_total 1\n")
         assert await channel.inquiry.ask(5) is None
 
 
@@ -124,12 +123,31 @@ async def test_worker_that_goes_without_an_answer() -> None:
     assert inquiry.last_word is None
 
 
+async def test_fault_in_the_metrics_ends_the_worker() -> None:
+    """A bug is not passed over: whoever runs the worker's end is told."""
+    parent, worker = socket.socketpair()
+    inquiry = Inquiry(*await asyncio.open_unix_connection(sock=parent))
+    asking = asyncio.create_task(inquiry.run())
+
+    def broken(_: bool) -> Report:
+        raise ZeroDivisionError
+
+    streams = await asyncio.open_unix_connection(sock=worker)
+    answering = asyncio.create_task(Reporter(*streams, broken).serve())
+    asked = asyncio.create_task(inquiry.ask(60))
+    with pytest.raises(ZeroDivisionError):
+        await answering
+    streams[1].close()
+    assert await asked is None
+    await asking
+
+
 @pytest.mark.parametrize("cut", [0, 3])
 async def test_parent_that_goes(cut: int) -> None:
     """The worker's end returns, also in the midst of a question."""
     parent, worker = socket.socketpair()
     streams = await asyncio.open_unix_connection(sock=worker)
-    reporter = Reporter(*streams, list, lambda: 0, bytes)
+    reporter = Reporter(*streams, lambda _: Report([], [], 0))
     answering = asyncio.create_task(reporter.serve())
     parent.sendall(b"\x00\x00\x00\x09"[:cut])
     parent.close()

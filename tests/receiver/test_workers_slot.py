@@ -26,6 +26,7 @@ class FakeWorker:
         self.silent = False
         self.obeys = True
         self.reasons: list[str] = []
+        self.noted: list[str] = []
         self.signals: list[signal.Signals] = []
         self._ended: asyncio.Future[tuple[int, str | None]] = asyncio.Future()
 
@@ -34,6 +35,9 @@ class FakeWorker:
 
     def readiness(self) -> Sequence[str]:
         return self.reasons
+
+    def notes(self) -> Sequence[str]:
+        return self.noted
 
     async def exposition(self) -> str | None:
         return None if self.silent or self._ended.done() else self.text()
@@ -156,7 +160,9 @@ async def test_reasons_name_the_worker() -> None:
     """Whoever asks why the receiver is not ready is told which worker."""
     async with place() as one:
         one.worker.reasons = ["the registry was not read yet"]
+        one.worker.noted = ["the disk is nearly full"]
         assert one.slot.readiness() == ["worker 1: the registry was not read yet"]
+        assert one.slot.notes() == ["worker 1: the disk is nearly full"]
 
 
 async def test_start_that_fails_is_tried_again() -> None:
