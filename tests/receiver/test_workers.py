@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
@@ -66,6 +66,20 @@ class Workers(Site):
     async def has_reason(self, wanted: str) -> bool:
         """Whether it is not ready for this reason."""
         return any(wanted in reason for reason in (await self.ready())[1])
+
+    async def accept_on_fresh_connections(self, numbers: Sequence[str]) -> set[int]:
+        """The answers' codes; a connection each, and none may be refused or lost."""
+        alone = aiohttp.TCPConnector(force_close=True)
+        async with aiohttp.ClientSession(connector=alone) as fresh:
+
+            async def accept(number: str) -> int:
+                body, headers = callback({**PAYLOAD, "trackingNumber": number})
+                named = {name.decode(): value.decode() for name, value in headers}
+                async with fresh.post(self.url, data=body, headers=named) as answer:
+                    self.accepted.add(number)
+                    return answer.status
+
+            return set(await asyncio.gather(*map(accept, numbers)))
 
     async def accepts_more(self, count: int) -> None:
         """Until so many more were answered 200."""
@@ -138,6 +152,7 @@ async def test_connections_are_spread_and_all_is_counted(site: Workers) -> None:
     assert await site.metric("usps_receiver_worker_up") == 2
     assert await site.metric("usps_registry_revision") == 1
     assert await site.metric("usps_receiver_broker_available") == 1
+    assert (await site.quarantined())[-1]["remote_address"] == "127.0.0.1"
     assert await site.missing() == set()
 
 
@@ -151,6 +166,8 @@ async def test_killed_worker_is_replaced_under_load(site: Workers) -> None:
         os.kill(killed, signal.SIGKILL)
         await until(lambda: site.has_reason("worker 1: "))
         await site.accepts_more(20)
+        numbers = [f"MEANWHILE-{number}" for number in range(20)]
+        assert await site.accept_on_fresh_connections(numbers) == {200}
         counted.append(await site.metric(CALLBACKS))
         await site.until_ready(True)
         counted += [await site.metric(CALLBACKS), await site.metric(CALLBACKS)]
@@ -187,11 +204,8 @@ async def test_silent_worker_is_named_and_left_out(site: Workers) -> None:
     os.kill(site.pid(0), signal.SIGSTOP)
     try:
         await until(lambda: site.has_reason("worker 0: does not answer"))
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as fresh:
-            kept, site.http = site.http, fresh
-            posts = [site.accept(f"MEANWHILE-{number}") for number in range(40)]
-            assert {reply.status for reply in await asyncio.gather(*posts)} == {200}
-            site.http = kept
+        numbers = [f"MEANWHILE-{number}" for number in range(40)]
+        assert await site.accept_on_fresh_connections(numbers) == {200}
         assert await site.metric(CALLBACKS) == counted + 80
         assert await site.metric("usps_receiver_worker_up", worker="0") == 0
     finally:
@@ -212,6 +226,23 @@ async def test_sigterm_drains_every_worker(site: Workers) -> None:
     assert not any(psutil.pid_exists(pid) for pid in workers)
     assert len(site.told("receiver_stopped")) == stopped + 3
     assert await site.missing() == set()
+
+
+@pytest.mark.soak
+async def test_worker_that_cannot_end_is_killed(
+    broker: LocalBroker, topic_prefix: str, tmp_path: Path
+) -> None:
+    """A stopped process does not keep the others: after the grace period the exit is still 0."""
+    one = Workers(broker, topic_prefix, tmp_path)
+    one.environ["SCANWIRE_BODY_TIMEOUT_SECONDS"] = "1"
+    one.environ["SCANWIRE_PUBLISH_TIMEOUT_SECONDS"] = "1"
+    async with one:
+        stuck = one.pid(1)
+        os.kill(stuck, signal.SIGSTOP)
+        assert await asyncio.to_thread(one.program.end) == 0
+        assert not psutil.pid_exists(stuck)
+        [killed] = one.told("worker_killed")
+        assert killed["worker"] == 1
 
 
 async def test_killed_parent_leaves_nothing_behind(site: Workers) -> None:

@@ -68,14 +68,14 @@ class FakeWorker:
 class Place:
     """A slot and every worker that was in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, delay: float = 0.01) -> None:
         self.registry = CollectorRegistry()
         self.metrics = WorkersMetrics(self.registry)
         self.scrape = Scrape([1], self.registry, self.metrics)
         self.started: list[FakeWorker] = []
         self.fails: OSError | None = None
         self.slot = Slot(
-            1, self._start, self.scrape, self.metrics, BackOff(FakeClock(), 0.01, 0.01)
+            1, self._start, self.scrape, self.metrics, BackOff(FakeClock(), delay, delay)
         )
 
     @property
@@ -181,6 +181,19 @@ async def test_end_is_final() -> None:
     async with place() as one:
         pass
     assert one.worker.signals == [signal.SIGTERM]
+    assert len(one.started) == 1
+
+
+async def test_end_does_not_wait_for_the_next_start() -> None:
+    """Told to end while its worker is away, a place starts none and is done at once."""
+    one = Place(delay=3600)
+    running = asyncio.create_task(one.slot.run())
+    await one.replaced(1)
+    one.worker.end(1, None)
+    await eventually(lambda: "started again in 3600 s" in " ".join(one.slot.readiness()))
+    ending = asyncio.create_task(one.slot.end(3600))
+    await asyncio.wait_for(running, 5)
+    ending.cancel()
     assert len(one.started) == 1
 
 
