@@ -13,10 +13,12 @@ _LONG_SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 3
 _COUNTS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
 
 # How a receiver of several processes makes one gauge of theirs; counters and histograms add up.
-GAUGES_OVER_WORKERS: Final[Mapping[str, Literal["sum", "min", "max"]]] = {
+# latest: the highest, also of those that ended.
+GAUGES_OVER_WORKERS: Final[Mapping[str, Literal["sum", "min", "max", "latest"]]] = {
     "usps_registry_revision": "min",
     "usps_receiver_callbacks_in_flight": "sum",
     "usps_receiver_broker_available": "min",
+    "usps_receiver_secret_last_used_timestamp_seconds": "latest",
     "usps_receiver_subscriptions_without_secret": "max",  # all read the same registry
 }
 

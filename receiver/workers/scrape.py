@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from receiver.workers.sums import (
     Families,
     add_up,
-    only_growing,
+    only_lasting,
     read_exposition,
     write_exposition,
 )
@@ -51,7 +51,7 @@ class Scrape:
         """Its counts stay: by its last word, or else as they were last seen."""
         last = await asyncio.to_thread(_read, [last_word])
         seen = self._seen.pop(worker)
-        self._gone = add_up([self._gone, only_growing(last[0] or seen)])
+        self._gone = add_up([self._gone, only_lasting(last[0] or seen)])
 
     async def exposition(self) -> bytes:
         """Asks all, and adds up. Who does not answer adds what it had counted when it last did."""
@@ -65,7 +65,7 @@ class Scrape:
                 for worker, families in zip(workers, read, strict=True)
                 if families is not None and worker in self._seen
             }
-            self._seen |= {worker: only_growing(found) for worker, found in answers.items()}
+            self._seen |= {worker: only_lasting(found) for worker, found in answers.items()}
             up = {worker.number for worker in answers}
             for number in self._numbers:
                 self._metrics.up.labels(str(number)).set(number in up)

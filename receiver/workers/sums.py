@@ -18,6 +18,7 @@ _ADD: Final[Mapping[str, Callable[[float, float], float]]] = {
     "sum": lambda one, other: one + other,
     "min": min,
     "max": max,
+    "latest": max,
 }
 
 
@@ -62,12 +63,14 @@ def add_up(parts: Iterable[Families]) -> Families:
     return {name: Family(kinds[name].kind, kinds[name].meaning, totals[name]) for name in totals}
 
 
-def only_growing(families: Families) -> Families:
-    """Without gauges: what remains true of a process that is gone."""
+def only_lasting(families: Families) -> Families:
+    """Without gauges of the moment: what remains true of a process that is gone."""
     return {
         name: family
         for name, family in families.items()
-        if family.kind != "gauge" or name.endswith(_CREATED)
+        if family.kind != "gauge"
+        or name.endswith(_CREATED)
+        or GAUGES_OVER_WORKERS.get(name) == "latest"
     }
 
 

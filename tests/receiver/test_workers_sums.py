@@ -11,7 +11,7 @@ from receiver.workers.sums import (
     Families,
     Key,
     add_up,
-    only_growing,
+    only_lasting,
     read_exposition,
     write_exposition,
 )
@@ -21,10 +21,12 @@ from schemas.metrics import GAUGES_OVER_WORKERS
 LABELS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 # Eighths, so that sums are exact in whatever order.
 NUMBERS = st.integers(0, 8000).map(lambda number: number / 8)
+LAST_USED = "usps_receiver_secret_last_used_timestamp_seconds"
 GAUGES: Mapping[str, Callable[[list[float]], float]] = {
     "usps_receiver_callbacks_in_flight": sum,
     "usps_registry_revision": min,
     "usps_receiver_subscriptions_without_secret": max,
+    LAST_USED: max,
 }
 
 
@@ -102,13 +104,14 @@ def test_form_and_order_of_adding_change_nothing(processes: list[Counts]) -> Non
 
 
 def test_what_remains_of_the_dead() -> None:
-    """Counters and histograms stay with the time they began; gauges go."""
-    counts = Counts([("a", 2)], [("b", 3)], {"usps_registry_revision": 7})
-    assert set(only_growing(exposed(counts))) == {
+    """Counters and histograms stay with the time they began; of gauges only a latest time."""
+    counts = Counts([("a", 2)], [("b", 3)], {"usps_registry_revision": 7, LAST_USED: 9})
+    assert set(only_lasting(exposed(counts))) == {
         "seen",
         "seen_created",
         "size",
         "size_created",
+        LAST_USED,
     }
 
 
