@@ -154,6 +154,36 @@ class WorkersMetrics:
         )
 
 
+class UspsMetrics:
+    """Calls to USPS's own APIs."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.calls = Counter(
+            "usps_api_calls_total",
+            "Calls by API and outcome. A rise in 401 or 403: credentials, scope or rights; in 429: "
+            "the quota is used elsewhere too.",
+            ["api", "outcome"],
+            registry=registry,
+        )
+        self.quota_wait_seconds = Counter(
+            "usps_api_quota_wait_seconds_total",
+            "Time spent waiting for the quota. A steady rise: more is asked than USPS allows.",
+            registry=registry,
+        )
+        self.token_seconds_left = Gauge(
+            "usps_merchant_token_seconds_left",
+            "Until a merchant's refresh token ends, by token id. Below two days: refreshing fails.",
+            ["token"],
+            registry=registry,
+        )
+        self.token_refused = Gauge(
+            "usps_merchant_token_refused",
+            "1: USPS takes the token no more; the merchant must authorize again.",
+            ["token"],
+            registry=registry,
+        )
+
+
 class PackagesMetrics:
     """What is new, and the state of pieces."""
 

@@ -1,0 +1,1 @@
+"""What is fetched from USPS beside the callbacks; all of it leaves by the callbacks' door."""
