@@ -33,23 +33,17 @@ class Receiver:
         return [*self.registry.readiness(), *self.broker.readiness()]
 
 
-def assemble(tools: Tools) -> Receiver:
-    """Everything of one process. Needs a running loop; connects to nothing yet."""
-    settings, topics = tools.settings, tools.settings.topics
-    scrape = BeforeScrape(tools.metrics)
-    metrics = ReceiverMetrics(tools.metrics)
-    find_partitions = partial(partition_counts, tools.kafka)
-    written = (topics.tracking_updates, topics.quarantine)
+def way_to_kafka(
+    tools: Tools, metrics: ReceiverMetrics, written: Sequence[str]
+) -> tuple[Broker, GroupCommit]:
+    """The broker (to be run) and the door to it, for every feed. Needs a running loop."""
+    settings = tools.settings
     broker = Broker(
-        partial(KafkaProducer, tools.kafka, written), find_partitions, written, metrics, tools.clock
-    )
-    registry = RegistryView(
-        make_reader=partial(kafka_reader, tools.kafka),
-        find_partitions=find_partitions,
-        topics=topics,
-        secrets=tools.secrets,
-        metrics=metrics,
-        registry_metrics=RegistryMetrics(tools.metrics),
+        partial(KafkaProducer, tools.kafka, written),
+        partial(partition_counts, tools.kafka),
+        written,
+        metrics,
+        tools.clock,
     )
     door = GroupCommit(
         broker,
@@ -57,6 +51,23 @@ def assemble(tools: Tools) -> Receiver:
         tools.clock,
         settings.publish_timeout_seconds,
         settings.max_callbacks_in_flight,
+    )
+    return broker, door
+
+
+def assemble(tools: Tools) -> Receiver:
+    """Everything of one process. Needs a running loop; connects to nothing yet."""
+    settings, topics = tools.settings, tools.settings.topics
+    scrape = BeforeScrape(tools.metrics)
+    metrics = ReceiverMetrics(tools.metrics)
+    broker, door = way_to_kafka(tools, metrics, (topics.tracking_updates, topics.quarantine))
+    registry = RegistryView(
+        make_reader=partial(kafka_reader, tools.kafka),
+        find_partitions=partial(partition_counts, tools.kafka),
+        topics=topics,
+        secrets=tools.secrets,
+        metrics=metrics,
+        registry_metrics=RegistryMetrics(tools.metrics),
     )
     tallies, refusals = Tallies(metrics), RefusalLog(tools.clock)
     caps = MinuteCaps(

@@ -3,19 +3,17 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple, Protocol
 
-import orjson
-
 from receiver.answers import UNAVAILABLE
 from receiver.challenge import read_challenge
 from receiver.commissioning import Commissioning
 from receiver.door import OutgoingRecord
-from receiver.quarantine import SOURCE, ReceivedRequest
+from receiver.quarantine import ReceivedRequest
 from receiver.subscriptions import KnownSubscription, SubscriptionTable
 from receiver.tallies import Tallies
+from receiver.updates import update_record
 from schemas.errors import CallbackRejected, RecordRejected
 from schemas.event import Channel
-from schemas.headers import record_headers
-from schemas.records import CloudEventType, QuarantineReason
+from schemas.records import QuarantineReason
 from schemas.settings import Settings
 from schemas.update import update_id
 from schemas.usps.callback import RawCallback, parse_envelope, verify
@@ -25,7 +23,6 @@ from schemas.usps.payload import read_payload
 from schemas.usps.stamps import read_instant
 
 NOT_AN_ENVELOPE: Final = "not_an_envelope"
-_TYPE: Final = CloudEventType.TRACKING_UPDATE.value
 
 
 class Publishable(NamedTuple):
@@ -190,10 +187,8 @@ class Judge:
             original=callback.payload,
             escaped_twice=escaped_twice,
         )
-        number = normalized.tracking_number
-        headers = record_headers(its_id, _TYPE, SOURCE, request.received_at, number)
         return Publishable(
-            OutgoingRecord(self._topic, number.encode(), orjson.dumps(normalized.record), headers),
+            update_record(self._topic, normalized),
             subscription.name,
             callback.subscription_id,
             its_id,

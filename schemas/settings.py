@@ -124,6 +124,15 @@ class Settings(BaseModel):
     quarantine_per_minute: Count = Field(
         600, description="Refused callbacks kept in all per minute; more only count."
     )
+    usps_calls_per_hour: Count = Field(
+        60, description="Calls to USPS's APIs per account and hour, of all processes together."
+    )
+    usps_calls_burst: Count = Field(
+        5, description="Of these, how many may go at once; the rest goes evenly over the hour."
+    )
+    usps_oauth_scope: str | None = Field(
+        None, description="Scopes to ask USPS for, with blanks; without: all the app has."
+    )
     sink_retry_seconds: Annotated[
         tuple[Seconds, ...], BeforeValidator(_listed), Field(min_length=1, max_length=50)
     ] = Field(
