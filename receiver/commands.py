@@ -8,6 +8,7 @@ import argparse
 from typing import Any
 
 from receiver import check, server
+from receiver.feeds import backfill_command as backfill
 from receiver.program import Tools
 from receiver.quarantined import command as quarantined
 from receiver.simulator import command as simulator
@@ -59,5 +60,6 @@ COMMANDS: tuple[AddTo, ...] = (
     add_worker,
     simulator.add_to,
     quarantined.add_to,
+    backfill.add_to,
     add_check,
 )

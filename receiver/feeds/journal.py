@@ -50,8 +50,8 @@ class Journal:
         connection.executescript(_SCHEMA)
 
     @classmethod
-    def in_memory_of_the_disk(cls) -> Self:
-        """One that is gone when it is closed, for a dry run; it may still be large."""
+    def unnamed(cls) -> Self:
+        """One that is gone when it is closed, for a dry run; SQLite keeps it on disk if large."""
         return cls(sqlite3.connect(""))
 
     @property
@@ -64,6 +64,7 @@ class Journal:
     def planning(self) -> Iterator["Plan"]:
         """To write all numbers down; an unfinished plan is begun anew."""
         self._connection.execute("DELETE FROM numbers")
+        self._connection.execute("DELETE FROM facts")
         plan = Plan(self._connection)
         yield plan
         plan.flush()
@@ -141,21 +142,38 @@ def open_journal(directory: Path, job: str) -> Iterator[Journal]:
     Raises `OperatorError`: another process runs the job, or the directory is of no use.
     """
     file = directory / f"backfill-{job}.sqlite"
+    with _held(file) as connection:
+        try:
+            yield Journal(connection)
+        except sqlite3.Error as error:
+            raise _unusable(file, str(error)) from None
+        finally:
+            connection.close()
+
+
+@contextmanager
+def _held(file: Path) -> Iterator[sqlite3.Connection]:
+    """The file, and its lock, which the kernel frees however the process ends."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with file.with_suffix(".lock").open("ab") as lock:
-            _hold(lock.fileno())
-            journal = Journal(sqlite3.connect(file))
-            try:
-                yield journal
-            finally:
-                journal.close()
-    except (OSError, sqlite3.Error) as error:
-        raise OperatorError(
-            "journal_unusable",
-            f"{file}: cannot keep the job's journal ({error}); make room, correct "
-            f"{PREFIX}STATE_DIRECTORY, or delete the file to begin anew",
-        ) from None
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = file.with_suffix(".lock").open("ab")
+    except OSError as error:
+        raise _unusable(file, error.strerror) from None
+    with lock:
+        _hold(lock.fileno())
+        try:
+            connection = sqlite3.connect(file)
+        except sqlite3.Error as error:
+            raise _unusable(file, str(error)) from None
+        yield connection
+
+
+def _unusable(file: Path, why: str | None) -> OperatorError:
+    return OperatorError(
+        "journal_unusable",
+        f"{file}: cannot keep the job's journal ({why}); make room, correct "
+        f"{PREFIX}STATE_DIRECTORY, or delete the file to begin anew",
+    )
 
 
 def forget_journal(directory: Path, job: str) -> None:

@@ -7,7 +7,7 @@ has no right to; a call of the quota would be lost. So the registry is asked fir
 from datetime import datetime
 from typing import Final
 
-from receiver.feeds.journal import WantedNumber
+from receiver.feeds.journal import Plan, WantedNumber
 from receiver.usps.tracking import LookupOutcome, is_askable
 from schemas.access import Allowed, Reason, Subject, authorize, candidates, without_candidate
 from schemas.event import Channel
@@ -25,6 +25,31 @@ def why_not_asked(registry: Registry, wanted: WantedNumber, now: datetime) -> st
         return LookupOutcome.INVALID.value
     reason = _reason(registry, wanted, now)
     return None if reason is None else f"{NOT_ASKED}{reason.value}"
+
+
+class Planner:
+    """Takes numbers down, each with what keeps it from being asked for, if anything does."""
+
+    def __init__(self, plan: Plan, registry: Registry, now: datetime) -> None:
+        self._plan = plan
+        self._registry = registry
+        self._now = now
+
+    def want(self, wanted: WantedNumber) -> None:
+        """A number to be asked for, if that may be."""
+        why = why_not_asked(self._registry, wanted, self._now)
+        if why is None:
+            self._plan.add(wanted)
+        else:
+            self._plan.add(wanted, why)
+
+    def invalid(self, text: str) -> None:
+        """What is no number at all."""
+        self._plan.add(WantedNumber(text), LookupOutcome.INVALID.value)
+
+    def drop(self, tracking_number: str) -> None:
+        """Not wanted after all."""
+        self._plan.drop(tracking_number)
 
 
 def _reason(registry: Registry, wanted: WantedNumber, now: datetime) -> Reason | None:
