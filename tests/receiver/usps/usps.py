@@ -54,6 +54,10 @@ class FakeUsps:
         token_facts: What a token answer says beside the token.
         batches: The numbers of each lookup that was answered as one.
         requests: Method and path of every API call.
+        gate: While it is closed, grants and lookups get no answer.
+        hold_at: The lookup that closes the gate.
+        asking: A lookup waits at the gate, or would.
+        scripted_after: Answers to the calls of these positions, from 0.
     """
 
     def __init__(self) -> None:
@@ -72,6 +76,9 @@ class FakeUsps:
         self.gate = asyncio.Event()
         self.gate.set()
         self.granting = asyncio.Event()
+        self.asking = asyncio.Event()
+        self.scripted_after: dict[int, Scripted] = {}
+        self.hold_at: int | None = None
 
     def app(self) -> web.Application:
         """All of it on one port."""
@@ -101,6 +108,8 @@ class FakeUsps:
         self.headers.append(request.headers)
         if self.scripted:
             return _scripted(self.scripted.pop(0))
+        if len(self.requests) - 1 in self.scripted_after:
+            return _scripted(self.scripted_after.pop(len(self.requests) - 1))
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if not token.startswith("token-") or token in self.revoked:
             return web.Response(status=401, body=error_body("401", "Invalid token"))
@@ -116,6 +125,10 @@ class FakeUsps:
         numbers = [one["trackingNumber"] for one in await request.json()]
         assert 1 <= len(numbers) <= 35
         self.batches.append(numbers)
+        if len(self.batches) == self.hold_at:
+            self.gate.clear()
+        if self.hold_at in {None, len(self.batches)}:
+            self.asking.set()
         await self.gate.wait()
         barred = [number for number in numbers if number in self.forbidden]
         if barred:
