@@ -17,7 +17,9 @@ from receiver.refusals import RefusalLog
 from receiver.registry import RegistryView, kafka_reader
 from receiver.tallies import BeforeScrape, Tallies
 from receiver.topics import partition_counts
-from schemas.metrics import ReceiverMetrics, RegistryMetrics
+from receiver.usps.observed_tokens import ObservedTokens
+from receiver.usps.token_keeping import TokenKeeping
+from schemas.metrics import ReceiverMetrics, RegistryMetrics, UspsMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Receiver:
     broker: Broker
     registry: RegistryView
     listener: Listener
+    tokens: TokenKeeping
 
     def readiness(self) -> Sequence[str]:
         """What stands in the way of work, a sentence each."""
@@ -84,4 +87,8 @@ def assemble(tools: Tools) -> Receiver:
         refusals=refusals,
         clock=tools.clock,
     )
-    return Receiver(broker, registry, Listener(intake, tallies, refusals, settings.max_body_bytes))
+    listener = Listener(intake, tallies, refusals, settings.max_body_bytes)
+    tokens = TokenKeeping(
+        tools, lambda: registry.registry, ObservedTokens(tools.kafka), UspsMetrics(tools.metrics)
+    )
+    return Receiver(broker, registry, listener, tokens)

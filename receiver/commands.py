@@ -12,6 +12,7 @@ from receiver.feeds import backfill_command as backfill
 from receiver.program import Tools
 from receiver.quarantined import command as quarantined
 from receiver.simulator import command as simulator
+from receiver.usps import tokens_command as tokens
 from receiver.workers import parent, worker
 from schemas.command_line import AddTo
 from schemas.secrets import Secrets
@@ -61,5 +62,6 @@ COMMANDS: tuple[AddTo, ...] = (
     simulator.add_to,
     quarantined.add_to,
     backfill.add_to,
+    tokens.add_to,
     add_check,
 )

@@ -13,6 +13,7 @@ from schemas.follow import Reader, RegistryFollower
 from schemas.kafka import KafkaOptions
 from schemas.kafka_clients import end_client, make_consumer
 from schemas.metrics import ReceiverMetrics, RegistryMetrics
+from schemas.registry.index import Registry
 from schemas.registry.log import RegistryLog
 from schemas.secrets import Secrets
 from schemas.topics import TopicNames
@@ -69,6 +70,11 @@ class RegistryView:
     def readiness(self) -> Sequence[str]:
         """Why there is no table, if so."""
         return [] if self.table is not None else [self._trouble]
+
+    @property
+    def registry(self) -> Registry | None:
+        """All of it, as of the last revision read; None: none yet."""
+        return None if self._log is None else self._log.registry
 
     async def run(self) -> None:
         """Follows until cancelled."""

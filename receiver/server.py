@@ -53,6 +53,7 @@ class Server:
         background = [
             asyncio.create_task(receiver.broker.run()),
             asyncio.create_task(receiver.registry.run()),
+            asyncio.create_task(receiver.tokens.run()),
         ]
         freezing = asyncio.create_task(_freeze_when_ready(receiver))
         listening = asyncio.create_task(public.serve(sockets=list(self._ports.sockets)))

@@ -68,6 +68,8 @@ def _references(one: Declared) -> Iterator[tuple[str, str, str]]:
         case MerchantAccessToken():
             yield "merchant", "merchant", entity.merchant
             yield "platform", "merchant", entity.platform
+            if entity.account is not None:
+                yield "account", "usps_account", entity.account
         case Grant():
             yield "merchant", "merchant", entity.merchant
             if entity.mid is not None:

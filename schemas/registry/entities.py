@@ -90,6 +90,12 @@ def _secret_reference(value: str) -> str:
     return value
 
 
+def _file_reference(value: str) -> str:
+    if not value.startswith("file:"):
+        raise ValueError("a refresh token is rewritten by us: give it as file:PATH")
+    return value
+
+
 def _tracking_number(value: str) -> str:
     return normalize_tracking_number(value).value
 
@@ -99,6 +105,8 @@ Identifier = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z0-9][a
 Text = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=500)]
 MidText = Annotated[str, Field(strict=True), AfterValidator(_mid)]
 SecretReference = Annotated[str, Field(strict=True), AfterValidator(_secret_reference)]
+# USPS may give a new one at each refresh, so it stands where it can be written again.
+RefreshTokenFile = Annotated[SecretReference, AfterValidator(_file_reference)]
 TrackingNumberKey = Annotated[
     str,
     StringConstraints(strict=True, min_length=1, max_length=64),
@@ -201,6 +209,8 @@ class MerchantAccessToken(Entity):
     platform: Identifier
     state: TokenState
     expires_at: When | None = None
+    account: Identifier | None = None
+    refresh_token: RefreshTokenFile | None = None
 
 
 class Grant(Entity, Period):

@@ -1,95 +1,24 @@
 """`scanwire-receiver backfill` as operators run it: a process, a real Kafka, USPS on loopback."""
 
+import argparse
 import asyncio
 import signal
-import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
-from aiohttp.test_utils import TestServer
+import pytest
 from aiokafka import AIOKafkaProducer
 
 from deploy.broker import LocalBroker
-from deploy.programs import ROOT
+from receiver.__main__ import build_parser
 from schemas.update import TrackingUpdate
 from tests.receiver.feeds.test_planning import number_of, piece
 from tests.receiver.site import Site
-from tests.receiver.usps.usps import CLIENT_ID, CLIENT_SECRET, FakeUsps
+from tests.receiver.usps.post import MID, post_at
 from tests.receiver.world import NUMBER, PAYLOAD, callback
 from tests.schemas.usps.feed import payload_of, scan
-
-MID = "998877665"
-ACCOUNTS = """
-usps_accounts:
-  - {{id: main, environment: simulator, base_url: "{url}",
-      client_id: "env:USPS_ID", client_secret: "env:USPS_SECRET"}}
-"""
-
-
-@dataclass
-class Ended:
-    """A command that came to its end."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        """What `--json` printed."""
-        return orjson.loads(self.out)
-
-
-@dataclass
-class Post:
-    """A site whose account is at a fake USPS."""
-
-    site: Site
-    usps: FakeUsps
-
-    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
-        """`backfill`, under way."""
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "receiver",
-            "backfill",
-            *arguments,
-            cwd=ROOT,
-            env=self.site.environ,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-
-    async def backfill(self, *arguments: str) -> Ended:
-        """`backfill --json`, to its end."""
-        process = await self.start(*arguments, "--json")
-        out, err = await process.communicate()
-        assert process.returncode is not None
-        return Ended(process.returncode, out.decode(), err.decode())
-
-
-@asynccontextmanager
-async def post_at(broker: LocalBroker, prefix: str, directory: Path) -> AsyncIterator[Post]:
-    """With an applied registry, and no receiver yet."""
-    usps = FakeUsps()
-    async with TestServer(usps.app()) as server:
-        site = Site(broker, prefix, directory)
-        url = str(server.make_url("")).rstrip("/")
-        with site.registry_file.open("a") as registry:
-            registry.write(ACCOUNTS.format(url=url))
-        site.environ |= {
-            "USPS_ID": CLIENT_ID,
-            "USPS_SECRET": CLIENT_SECRET,
-            "SCANWIRE_USPS_CALLS_PER_HOUR": "100000",
-            "SCANWIRE_USPS_CALLS_BURST": "1000",
-        }
-        await asyncio.to_thread(site.apply)
-        yield Post(site, usps)
 
 
 async def write_states(site: Site, states: Sequence[tuple[str, dict[str, Any]]]) -> None:
@@ -145,7 +74,7 @@ async def test_a_killed_job_goes_on_where_it_was(
     async with post_at(broker, topic_prefix, tmp_path) as post:
         post.usps.pieces = {one: payload_of(scan(), trackingNumber=one) for one in numbers}
         post.usps.hold_at = 3
-        process = await post.start("--file", str(file))
+        process = await post.start("backfill", "--file", str(file))
         await post.usps.asking.wait()
         second = await post.backfill("--file", str(file))
         assert second.code == 1
@@ -160,7 +89,8 @@ async def test_a_killed_job_goes_on_where_it_was(
         assert told["not_asked"] == {"no_mid": 1}
         batches = post.usps.batches
         assert batches[2] == batches[3]
-        assert sorted(sum(batches[:2] + batches[3:], [])) == sorted(numbers)
+        asked = [one for batch in batches[:2] + batches[3:] for one in batch]
+        assert sorted(asked) == sorted(numbers)
         updates = await post.site.updates()
         assert {one["tracking_number"] for one in updates} == set(numbers)
         assert len({one["update_id"] for one in updates}) == 200
@@ -183,7 +113,7 @@ async def test_a_mids_open_pieces_are_asked_for(
         await write_states(post.site, states)
         post.usps.pieces = {one: payload_of(scan(), trackingNumber=one) for one in numbers}
         post.usps.hold_at = 2
-        process = await post.start(*wish)
+        process = await post.start("backfill", *wish)
         await post.usps.asking.wait()
         process.send_signal(signal.SIGTERM)
         _, err = await process.communicate()
@@ -196,44 +126,55 @@ async def test_a_mids_open_pieces_are_asked_for(
         assert [len(batch) for batch in post.usps.batches] == [35, 15, 15]
 
 
-async def test_what_a_user_can_cause_is_one_sentence(
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--mid", "12"],
+        ["--mid", MID, "--since", "yesterday"],
+        ["--mid", MID, "--file", "x"],
+        [],
+    ],
+)
+def test_a_wrong_use_is_told(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit 2, and what is wrong."""
+    with pytest.raises(SystemExit) as end:
+        build_parser().parse_args(["backfill", *arguments])
+    assert end.value.code == 2
+    assert "backfill: error:" in capsys.readouterr().err
+
+
+def test_a_wish_is_read() -> None:
+    """A bare date is midnight UTC."""
+    parsed: argparse.Namespace = build_parser().parse_args(
+        ["backfill", "--mid", MID, "--since", "2026-05-01"]
+    )
+    assert parsed.since.isoformat() == "2026-05-01T00:00:00+00:00"
+
+
+async def test_a_job_that_cannot_be_done_says_why_and_plans_in_any_size(
     broker: LocalBroker, topic_prefix: str, tmp_path: Path
 ) -> None:
-    """Exit 1 or 2, no traceback, and no credentials in the text."""
+    """Exit 1 with a sentence and no credentials; a hundred thousand numbers can be planned."""
+    file = tmp_path / "numbers.txt"
+    file.write_text("\n".join(number_of(MID, serial) for serial in range(100_000)))
+    number = number_of(MID, 1)
     async with post_at(broker, topic_prefix, tmp_path) as post:
-        number = number_of(MID, 1)
-        cases = [
-            (("--mid", "12"), 2, "a MID has"),
-            (("--tracking-number", number, "--since", "2026-05-01"), 2, "--since goes with"),
-            (("--file", str(tmp_path / "absent")), 1, "cannot be read"),
-            (("--tracking-number", number, "--account", "other"), 1, "registry has: main"),
-        ]
-        ends = await asyncio.gather(*(post.backfill(*arguments) for arguments, _, _ in cases))
-        for (_, code, text), ended in zip(cases, ends, strict=True):
-            assert ended.code == code
-            assert text in ended.err
-            assert "Traceback" not in ended.err
-        post.site.environ["USPS_SECRET"] = "another-secret-of-the-wrong-kind"
-        refused = await post.backfill("--tracking-number", number)
+        post.site.environ |= {
+            "USPS_SECRET": "another-secret-of-the-wrong-kind",
+            "SCANWIRE_USPS_CALLS_PER_HOUR": "60",
+            "SCANWIRE_USPS_CALLS_BURST": "5",
+        }
+        other, refused, planned = await asyncio.gather(
+            post.backfill("--tracking-number", number, "--account", "other"),
+            post.backfill("--tracking-number", number),
+            post.backfill("--file", str(file), "--dry-run"),
+        )
+        assert other.code == 1
+        assert other.err.splitlines()[-1].endswith("those that the registry has: main")
         assert (refused.code, refused.document["open"]) == (1, 1)
         assert "correct its client_id and client_secret" in refused.err
-        assert "another-secret" not in refused.err
-
-
-async def test_a_large_file_is_planned_in_bounded_memory(
-    broker: LocalBroker, topic_prefix: str, tmp_path: Path
-) -> None:
-    """A hundred thousand numbers: counted, with the time that the quota makes them take."""
-    file = tmp_path / "numbers.txt"
-    with file.open("w") as opened:
-        for serial in range(100_000):
-            opened.write(f"{number_of(MID, serial)}\n")
-    async with post_at(broker, topic_prefix, tmp_path) as post:
-        post.site.environ["SCANWIRE_USPS_CALLS_PER_HOUR"] = "60"
-        post.site.environ["SCANWIRE_USPS_CALLS_BURST"] = "5"
-        ended = await post.backfill("--file", str(file), "--dry-run")
-        assert ended.code == 0, ended.err
-        told = ended.document
+        assert not any(text in refused.err for text in ("another-secret", "Traceback"))
+        assert planned.code == 0, planned.err
+        told = planned.document
         assert (told["numbers"], told["open"], told["calls_left"]) == (100_000, 100_000, 2858)
         assert told["seconds_left"] > 50 * 3600
-        assert not list((tmp_path / "state").glob("backfill-*"))

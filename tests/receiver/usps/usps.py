@@ -52,6 +52,8 @@ class FakeUsps:
         scripted: Answers of the APIs that come first, in order.
         token_scripted: The same of the token endpoint.
         token_facts: What a token answer says beside the token.
+        merchant_grants: Codes and refresh tokens that are good.
+        rotates: A refresh gives another refresh token and ends the old one.
         batches: The numbers of each lookup that was answered as one.
         requests: Method and path of every API call.
         gate: While it is closed, grants and lookups get no answer.
@@ -68,6 +70,8 @@ class FakeUsps:
         self.scripted: list[Scripted] = []
         self.token_scripted: list[Scripted] = []
         self.token_facts: dict[str, Any] = {"expires_in": 28799, "scope": SCOPE}
+        self.merchant_grants: set[str] = set()
+        self.rotates = True
         self.grants: list[dict[str, Any]] = []
         self.batches: list[list[str]] = []
         self.requests: list[tuple[str, str]] = []
@@ -98,10 +102,16 @@ class FakeUsps:
         known = (grant["client_id"], grant["client_secret"]) == (CLIENT_ID, CLIENT_SECRET)
         if not known:
             return web.json_response({"error": "invalid_client"}, status=401)
-        token = f"token-{len(self.grants)}"
-        return web.json_response(
-            {"access_token": token, "token_type": "Bearer", **self.token_facts}
-        )
+        token = {"access_token": f"token-{len(self.grants)}", "token_type": "Bearer"}
+        kind = grant["grant_type"]
+        if kind != "client_credentials":
+            given = grant["code" if kind == "authorization_code" else "refresh_token"]
+            if given not in self.merchant_grants:
+                return web.json_response({"error": "invalid_grant"}, status=400)
+            if self.rotates or kind == "authorization_code":
+                token["refresh_token"] = f"refresh-{len(self.grants)}"
+                self.merchant_grants = {token["refresh_token"]}
+        return web.json_response({**token, **self.token_facts})
 
     def _seen(self, request: web.Request) -> web.Response | None:
         self.requests.append((request.method, request.path_qs))
