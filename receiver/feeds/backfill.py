@@ -5,12 +5,15 @@ from typing import Final, Protocol
 
 from receiver.feeds.journal import OPEN, Journal
 from receiver.feeds.rights import NOT_ASKED, why_not_asked
+from receiver.usps.errors import UspsRefused
 from receiver.usps.tracking import MAX_NUMBERS, LookupAnswer, LookupOutcome
 from schemas.clock import Clock
 from schemas.registry.index import Registry
 
 # What a later run of the same job tries again; all else is settled.
 _NOT_SETTLED: Final = (LookupOutcome.LATER.value, LookupOutcome.UNREADABLE.value)
+_FUTILE: Final = frozenset({LookupOutcome.REFUSED, LookupOutcome.INVALID})
+MAX_REFUSED_IN_A_ROW: Final = 2 * MAX_NUMBERS
 
 
 class LooksUp(Protocol):
@@ -44,6 +47,7 @@ class Backfill:
         self._registry = registry
         self._clock = clock
         self.batches = 0
+        self._refused = 0
 
     async def run(self) -> None:
         """Until no number waits. Raises `UspsRefused`; what was done stays done.
@@ -54,6 +58,20 @@ class Backfill:
             answers = await self._api.look_up(numbers)
             self._journal.settle(await self._publisher.publish(answers))
             self.batches += 1
+            self._look_at(answers)
+
+    def _look_at(self, answers: Sequence[LookupAnswer]) -> None:
+        """A refusal of everything is about the account, and costs two calls a number."""
+        if any(one.outcome not in _FUTILE for one in answers):
+            self._refused = 0
+            return
+        self._refused += len(answers)
+        if self._refused >= MAX_REFUSED_IN_A_ROW:
+            raise UspsRefused(
+                "all_refused",
+                f"USPS refused each of the last {self._refused} numbers; see whether the account's "
+                "business accepted the terms of 2026 and is authorized for these MIDs",
+            )
 
     def _next(self) -> Sequence[str]:
         """The next batch: only numbers that somebody may have now."""

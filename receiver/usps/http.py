@@ -1,6 +1,7 @@
 """The one way to USPS's APIs: token, quota, time limits, retries and refusals in one place."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final, Protocol
 
 import aiohttp
@@ -88,7 +89,7 @@ class UspsHttp:
         params: Mapping[str, str] | None = None,
         json: object = None,
         headers: Mapping[str, str] | None = None,
-        expected: frozenset[int] = OK,
+        expected: AbstractSet[int] = OK,
         idempotent: bool | None = None,
     ) -> UspsResponse:
         """The answer, whose status is one of `expected`.
@@ -122,7 +123,7 @@ class UspsHttp:
             attempt += 1
 
     async def _once(
-        self, request: UspsRequest, token: SecretStr, api: Api, expected: frozenset[int]
+        self, request: UspsRequest, token: SecretStr, api: Api, expected: AbstractSet[int]
     ) -> UspsResponse:
         await self._quota.take()
         secret = token.get_secret_value()

@@ -54,5 +54,5 @@ def _seconds(text: str, now: datetime) -> float | None:
         when = parsedate_to_datetime(text)
         # Without a zone it is GMT, which the header's dates are in by definition.
         return ((when if when.tzinfo else when.replace(tzinfo=UTC)) - now).total_seconds()
-    except (ValueError, TypeError, OverflowError):
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None

@@ -128,6 +128,16 @@ async def test_refused_unknown_and_later_are_told_apart() -> None:
         assert resume(at.journal) == 1
 
 
+async def test_a_refusal_of_everything_ends_it() -> None:
+    """Two batches of nothing but refusals: the account, not the pieces; the rest waits."""
+    async with bench(NUMBERS) as at:
+        at.usps.forbidden = set(NUMBERS)
+        with pytest.raises(UspsRefused) as refused:
+            await at.backfill.run()
+        assert "each of the last 70 numbers" in refused.value.detail
+        assert at.journal.counts() == {"refused": 70, "open": 30}
+
+
 async def test_a_job_that_usps_ends_keeps_what_it_has() -> None:
     """Credentials that stop being good: what was published is settled, the rest waits."""
     async with bench(NUMBERS) as at:

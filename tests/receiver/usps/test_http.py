@@ -17,6 +17,7 @@ from receiver.usps.errors import UspsRefused, UspsUnavailable
 from receiver.usps.exchange import UspsRequest, UspsResponse
 from receiver.usps.redaction import redact
 from receiver.usps.refusal import refusal
+from receiver.usps.timing import read_retry_after
 from schemas.registry.entities import UspsAccount
 from schemas.secrets import Secrets
 from tests.receiver.fakes import FakeClock
@@ -243,6 +244,13 @@ def test_any_body_of_nearly_the_right_shape_is_a_refusal(status: int, body: obje
     """Each part may be missing or of another type."""
     read_error_document(body)
     assert_refused(status, orjson.dumps(body))
+
+
+@given(st.text(max_size=40) | st.from_regex(r"[A-Z][a-z]{2}, \d+ \w+ \d+ [\d:]+ ?\w*"))
+def test_any_retry_after_is_bounded_or_not_obeyed(text: str) -> None:
+    """Within a second and an hour, or not read at all."""
+    seconds = read_retry_after(text, FakeClock().now())
+    assert seconds is None or 1.0 <= seconds <= 3600.0
 
 
 def test_both_error_shapes_are_read() -> None:
