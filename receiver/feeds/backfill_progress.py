@@ -65,7 +65,7 @@ class Estimate:
 async def tell_progress(look: Callable[[], Standing], estimate: Estimate) -> None:
     """Until cancelled."""
     if sys.stderr.isatty():
-        await _bar(look, estimate)
+        await draw_bar(Console(stderr=True), look, estimate)
     else:
         await _lines(look, estimate)
 
@@ -84,14 +84,15 @@ async def _lines(look: Callable[[], Standing], estimate: Estimate) -> None:
         )
 
 
-async def _bar(look: Callable[[], Standing], estimate: Estimate) -> None:
+async def draw_bar(console: Console, look: Callable[[], Standing], estimate: Estimate) -> None:
+    """A line that is drawn anew until it is cancelled."""
     columns = (
         TextColumn("back-fill"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}/h, {task.fields[left]} left  {task.fields[waiting]}"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=1, rate="-", left="-", waiting="")
         while True:
             _draw(progress, task, look(), estimate)

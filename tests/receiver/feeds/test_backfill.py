@@ -3,14 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from io import StringIO
 from typing import Any
 
 import orjson
 import pytest
 from hypothesis import given, settings
+from rich.console import Console
 
 from receiver.feeds.backfill import Backfill, is_settled, resume
-from receiver.feeds.backfill_progress import Estimate, Standing
+from receiver.feeds.backfill_progress import Estimate, Standing, draw_bar
 from receiver.feeds.backfill_summary import Summary
 from receiver.feeds.journal import Journal, WantedNumber
 from receiver.feeds.lookups import LookupPublisher, lookup_id
@@ -216,3 +218,24 @@ async def test_the_estimate_knows_the_quota() -> None:
         assert standing.waiting == "waits for the quota, 55 s"
         assert 50 * 3600 < estimate.seconds_left(standing) < 53 * 3600
         assert Standing(1, 2, 0.0, waits_for_broker=True).waiting == "waits for Kafka"
+
+
+async def test_a_bar_says_how_far_and_what_it_waits_for() -> None:
+    """On a terminal: done of all, the rate, what is left."""
+    screen = StringIO()
+    console = Console(file=screen, width=120, force_terminal=True, color_system=None)
+    async with desk() as at:
+        estimate = Estimate(at.time.clock, Allowance(60, 5), 0)
+        at.time.clock.advance(3600)
+        drawn = asyncio.Event()
+
+        def look() -> Standing:
+            drawn.set()
+            return Standing(70, 140, 12.0, waits_for_broker=False)
+
+        bar = asyncio.create_task(draw_bar(console, look, estimate))
+        await drawn.wait()
+        await asyncio.sleep(0)
+        bar.cancel()
+        await asyncio.wait([bar])
+    assert "70/140 70/h, 0:00:12 left  waits for the quota, 12 s" in screen.getvalue()

@@ -12,13 +12,16 @@ from structlog.testing import capture_logs
 
 from receiver.usps import exchange as exchanges
 from receiver.usps.account import Account
+from receiver.usps.client import choose_account
 from receiver.usps.error_bodies import read_error, read_error_document
 from receiver.usps.errors import UspsRefused, UspsUnavailable
 from receiver.usps.exchange import UspsRequest, UspsResponse
 from receiver.usps.redaction import redact
 from receiver.usps.refusal import refusal
 from receiver.usps.timing import read_retry_after
+from schemas.errors import OperatorError
 from schemas.registry.entities import UspsAccount
+from schemas.registry.index import Registry
 from schemas.secrets import Secrets
 from tests.receiver.fakes import FakeClock
 from tests.receiver.usps.usps import CLIENT_SECRET, Scripted, desk, error_body
@@ -198,6 +201,26 @@ def test_hosts_are_those_of_the_environment() -> None:
         account = Account.of(declared, secrets)
         assert account.url("tracking", "/tracking") == url
         assert "secret" not in repr(account).replace("client_secret", "")
+
+
+def test_the_account_is_named_or_the_only_one() -> None:
+    """With several, or none, the sentence says what to do."""
+
+    def account(name: str) -> UspsAccount:
+        text = {"environment": "tem", "client_id": "env:ID", "client_secret": "env:SECRET"}
+        return UspsAccount.model_validate({"id": name, **text})
+
+    both = Registry([account("main"), account("other")])
+    assert choose_account(Registry([account("main")]), None).id == "main"
+    assert choose_account(both, "other").id == "other"
+    for registry, wanted, text in (
+        (both, None, "--account, one of those that the registry has: main, other"),
+        (both, "third", "main, other"),
+        (Registry(), None, "registry apply FILE"),
+    ):
+        with pytest.raises(OperatorError) as error:
+            choose_account(registry, wanted)
+        assert text in error.value.detail
 
 
 def assert_refused(status: int, body: bytes) -> None:
