@@ -20,6 +20,8 @@ GAUGES_OVER_WORKERS: Final[Mapping[str, Literal["sum", "min", "max", "latest"]]]
     "usps_receiver_broker_available": "min",
     "usps_receiver_secret_last_used_timestamp_seconds": "latest",
     "usps_receiver_subscriptions_without_secret": "max",  # all read the same registry
+    "usps_merchant_token_seconds_left": "min",
+    "usps_merchant_token_refused": "max",
 }
 
 

@@ -77,9 +77,9 @@ class TokenKeeping:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:
-        """Once over all tokens."""
+        """Once over all tokens. Of several processes the first does it."""
         registry = self._registry()
-        if registry is None:
+        if registry is None or self._tools.worker:
             return
         for token in kept_tokens(registry):
             if _is_here(token):

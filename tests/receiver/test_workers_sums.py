@@ -130,5 +130,6 @@ def test_every_gauge_says_how_it_adds_up() -> None:
         if name.endswith("Metrics") and made is not catalogue.WorkersMetrics:
             made(registry)
     gauges = {metric.name for metric in registry.collect() if metric.type == "gauge"}
-    ours = {name for name in gauges if name.startswith(("usps_receiver_", "usps_registry_"))}
+    of_a_worker = ("usps_receiver_", "usps_registry_", "usps_merchant_token_", "usps_api_")
+    ours = {name for name in gauges if name.startswith(of_a_worker)}
     assert ours == set(GAUGES_OVER_WORKERS)
