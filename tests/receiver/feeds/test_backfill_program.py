@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import random
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -93,6 +94,33 @@ async def test_a_killed_job_goes_on_where_it_was(
         assert len({one["update_id"] for one in updates}) == 200
         # It is done, so the same command would be a new job.
         assert not list((tmp_path / "state").glob("backfill-*.sqlite"))
+
+
+@pytest.mark.soak
+async def test_twenty_kills_lose_no_number(
+    broker: LocalBroker, topic_prefix: str, tmp_path: Path
+) -> None:
+    """Killed while USPS is asked, again and again: each kill costs one batch, and none is lost."""
+    numbers = [number_of(MID, serial) for serial in range(2_000)]
+    file = tmp_path / "numbers.txt"
+    file.write_text("\n".join(numbers))
+    choose = random.Random(4711)
+    async with post_at(broker, topic_prefix, tmp_path) as post:
+        post.usps.pieces = {one: payload_of(scan(), trackingNumber=one) for one in numbers}
+        for _ in range(20):
+            post.usps.asking.clear()
+            post.usps.hold_at = len(post.usps.batches) + choose.randint(1, 4)
+            process = await post.start("backfill", "--file", str(file))
+            await post.usps.asking.wait()
+            process.kill()
+            await process.communicate()
+            post.usps.gate.set()
+        ended = await post.backfill("--file", str(file))
+        assert (ended.code, ended.document["found"]) == (0, 2_000)
+        assert len(post.usps.batches) <= 58 + 20
+        updates = await post.site.updates()
+        assert {one["tracking_number"] for one in updates} == set(numbers)
+        assert len({one["update_id"] for one in updates}) == 2_000
 
 
 async def test_a_mids_open_pieces_are_asked_for(
