@@ -68,13 +68,13 @@ def _reason(registry: Registry, wanted: WantedNumber, now: datetime) -> Reason |
 
 
 def _subject(wanted: WantedNumber, now: datetime) -> Subject:
-    """By our evidence of the piece, else by a barcode that names one MID beyond doubt.
+    """By our evidence of the piece, else by a barcode that names one MID, check digit or not.
 
     The barcode is no proof, so it opens nothing to a merchant; it only tells what to ask.
     """
     number = normalize_tracking_number(wanted.tracking_number)
     mid = wanted.mid
-    if mid is None and number.mid_status is MidStatus.EXACT:
+    if mid is None:
         mid = number.mid
     ambiguous = mid is None and number.mid_status is MidStatus.AMBIGUOUS
     return Subject(number.value, mid, ambiguous, Channel.API, now)
