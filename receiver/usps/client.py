@@ -9,9 +9,10 @@ from receiver.usps.access_tokens import ClientCredentials
 from receiver.usps.account import Account
 from receiver.usps.bucket import Allowance
 from receiver.usps.exchange import usps_session
-from receiver.usps.http import ATTEMPTS, UspsHttp
+from receiver.usps.http import UspsHttp
 from receiver.usps.oauth import TokenEndpoint
 from receiver.usps.quota import SharedQuota
+from receiver.usps.retries import ATTEMPTS
 from receiver.usps.timing import Timing
 from schemas.errors import OperatorError
 from schemas.metrics import UspsMetrics

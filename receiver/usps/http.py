@@ -5,27 +5,21 @@ from collections.abc import Set as AbstractSet
 from typing import Final, Protocol
 
 import aiohttp
-import structlog
 from pydantic import SecretStr
 
 from receiver.usps.account import SCOPES, Account, Api
 from receiver.usps.errors import UspsRefused, UspsUnavailable
 from receiver.usps.exchange import UspsRequest, UspsResponse, exchange
-from receiver.usps.refusal import RATE_LIMITED, refusal
-from receiver.usps.timing import Backoff, Timing
+from receiver.usps.refusal import refusal
+from receiver.usps.retries import ATTEMPTS, NoQuota, Quota, Retries
+from receiver.usps.timing import Timing
 from schemas.metrics import UspsMetrics
 
 __all__ = ["TokenSource", "UspsHttp", "UspsRefused", "UspsResponse", "UspsUnavailable"]
 
-log = structlog.get_logger(__name__)
-ATTEMPTS: Final = 5
 OK: Final = frozenset({200})
 UNAUTHORIZED: Final = 401
-_UNAVAILABLE: Final = 503
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE"})
-AFTER_FAULT: Final = Backoff(1.0, 30.0)
-# A quota of 60 an hour that is spent gives one call a minute back.
-AFTER_RATE_LIMIT: Final = Backoff(15.0, 900.0)
 
 
 class TokenSource(Protocol):
@@ -36,26 +30,6 @@ class TokenSource(Protocol):
 
     def reject(self, token: SecretStr) -> None:
         """USPS does not take this one any more: it is not given again."""
-
-
-class Quota(Protocol):
-    """The calls that are allowed."""
-
-    async def take(self) -> None:
-        """Returns as soon as one call may go."""
-
-    def spent(self, seconds: float) -> None:
-        """USPS says that nothing goes for so long."""
-
-
-class NoQuota:
-    """Every call may go; for the simulator and tests."""
-
-    async def take(self) -> None:
-        """At once."""
-
-    def spent(self, seconds: float) -> None:
-        """The waiting is left to the retries."""
 
 
 class UspsHttp:
@@ -78,7 +52,7 @@ class UspsHttp:
         self._timing = timing
         self._metrics = metrics
         self._quota = quota or NoQuota()
-        self._attempts = attempts
+        self._retries = Retries(timing, self._quota, attempts)
 
     async def request(
         self,
@@ -117,9 +91,8 @@ class UspsHttp:
                     renewed = True
                     self._tokens.reject(token)
                     continue
-                if attempt >= self._attempts or not _may_repeat(error, repeatable):
+                if not await self._retries.again(error, attempt, repeatable=repeatable):
                     raise
-                await self._wait(error, attempt)
             attempt += 1
 
     async def _once(
@@ -144,25 +117,6 @@ class UspsHttp:
         if response.status in expected:
             return response
         raise refusal(request, response, self._timing.clock.now(), [secret])
-
-    async def _wait(self, error: UspsRefused, attempt: int) -> None:
-        limited = error.status == RATE_LIMITED
-        backoff = AFTER_RATE_LIMIT if limited else AFTER_FAULT
-        chance = self._timing.chance()
-        seconds = error.retry_after_seconds or backoff.seconds(attempt, chance)
-        if error.retry_after_seconds is not None:
-            seconds += chance  # those who were refused together do not come back together
-        if limited:
-            self._quota.spent(seconds)
-        log.warning("usps_call_postponed", reason=error.reason, seconds=round(seconds, 1))
-        await self._timing.sleep(seconds)
-
-
-def _may_repeat(error: UspsRefused, repeatable: bool) -> bool:
-    """What was refused as too much, or by an API that is down, was not carried out."""
-    if error.status in {RATE_LIMITED, _UNAVAILABLE}:
-        return True
-    return repeatable and error.retriable
 
 
 def _outcome(status: int) -> str:

@@ -10,18 +10,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import aiohttp
-import structlog
 from pydantic import SecretStr
 
 from receiver.usps.account import Account
 from receiver.usps.errors import UspsRefused, UspsUnavailable
 from receiver.usps.exchange import UspsRequest, UspsResponse, exchange
-from receiver.usps.http import AFTER_FAULT, AFTER_RATE_LIMIT, ATTEMPTS, NoQuota, Quota
 from receiver.usps.refusal import RATE_LIMITED, refusal
+from receiver.usps.retries import ATTEMPTS, NoQuota, Quota, Retries
 from receiver.usps.timing import Timing
 from schemas.metrics import UspsMetrics
 
-log = structlog.get_logger(__name__)
 OK: Final = 200
 UNAUTHORIZED: Final = 401
 # Where an answer does not say: soon enough to be asked again.
@@ -66,7 +64,7 @@ class TokenEndpoint:
         self._metrics = metrics
         self._quota = quota or NoQuota()
         self._scope = scope
-        self._attempts = attempts
+        self._retries = Retries(timing, self._quota, attempts)
 
     async def grant(self, grant_type: str, **fields: str) -> Tokens:
         """The tokens for one grant.
@@ -95,16 +93,9 @@ class TokenEndpoint:
         while True:
             try:
                 return await self._once(request)
-            except UspsUnavailable as error:
-                limited = error.status == RATE_LIMITED
-                if attempt >= self._attempts or not (repeatable or limited):
+            except UspsRefused as error:
+                if not await self._retries.again(error, attempt, repeatable=repeatable):
                     raise
-                backoff = AFTER_RATE_LIMIT if limited else AFTER_FAULT
-                chance = self._timing.chance()
-                seconds = error.retry_after_seconds or backoff.seconds(attempt, chance)
-                if limited:
-                    self._quota.spent(seconds)
-                await self._timing.sleep(seconds)
             attempt += 1
 
     async def _once(self, request: UspsRequest) -> UspsResponse:

@@ -16,8 +16,9 @@ from pydantic import SecretStr
 from receiver.usps.access_tokens import ClientCredentials
 from receiver.usps.account import Account
 from receiver.usps.exchange import usps_session
-from receiver.usps.http import Quota, UspsHttp
+from receiver.usps.http import UspsHttp
 from receiver.usps.oauth import TokenEndpoint
+from receiver.usps.retries import Quota
 from receiver.usps.timing import Timing
 from schemas.metrics import UspsMetrics
 from tests.receiver.fakes import FakeClock
