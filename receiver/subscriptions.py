@@ -1,12 +1,13 @@
 """The subscriptions that callbacks are looked up in: by USPS's id, with resolved secrets."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from schemas.registry.entities import SignatureScheme as DeclaredScheme
 from schemas.registry.entities import Subscription
 from schemas.registry.log import RegistryLog
+from schemas.registry.observed import FormerSubscription, ObservedSubscription
 from schemas.secrets import Secrets, SecretUnavailable
 from schemas.usps.signature import OFFICIAL_SCHEME, SignatureScheme
 
@@ -45,13 +46,15 @@ class Resolved(NamedTuple):
 
 
 def resolve_subscriptions(log: RegistryLog, secrets: Secrets) -> Resolved:
-    """Every subscription under each id that it is known by: declared, or given by USPS.
+    """Every subscription under each id that it is known by: declared, given by USPS, or former.
 
     One without an id yet is left out of the table; its secrets are looked at all the same.
     """
     table: dict[str, KnownSubscription] = {}
     problems: list[str] = []
     without_secret: list[str] = []
+    observed = log.observed.subscriptions()
+    former: dict[str, KnownSubscription] = {}
     for entity in log.registry.all(Subscription.entity_kind):
         if not isinstance(entity, Subscription):
             continue
@@ -59,10 +62,22 @@ def resolve_subscriptions(log: RegistryLog, secrets: Secrets) -> Resolved:
         if not values:
             without_secret.append(entity.name)
         known = _known(entity, values)
-        for subscription_id in (entity.id, log.observed.subscription_id(entity.name)):
-            if subscription_id is not None:
-                table[subscription_id] = known
-    return Resolved(table, tuple(problems), tuple(without_secret))
+        if entity.id is not None:
+            table[entity.id] = known
+        seen = observed.get(entity.name)
+        if seen is not None:
+            table[seen.subscription_id] = _as_at_usps(known, seen)
+            former.update((one.subscription_id, _as_at_usps(known, one)) for one in seen.former)
+    return Resolved({**former, **table}, tuple(problems), tuple(without_secret))
+
+
+def _as_at_usps(
+    known: KnownSubscription, seen: ObservedSubscription | FormerSubscription
+) -> KnownSubscription:
+    """For the MID that this id calls for: the declaration may name another one meanwhile."""
+    if seen.mid is None and seen.tracking_number is None:
+        return known
+    return replace(known, mid=seen.mid, tracking_number=seen.tracking_number)
 
 
 def _values(subscription: Subscription, secrets: Secrets, problems: list[str]) -> tuple[bytes, ...]:

@@ -5,6 +5,7 @@ held back until the marker, so that programs go from revision to revision, never
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import orjson
@@ -14,7 +15,7 @@ from schemas.errors import RecordRejected
 from schemas.event import Model
 from schemas.registry.entities import Entity
 from schemas.registry.index import Registry, parse_entity
-from schemas.registry.observed import ObservedKind, ObservedToken
+from schemas.registry.observed import ObservedKind, ObservedSubscription, ObservedToken
 
 REVISION_KEY: Final = "revision/current"
 
@@ -52,6 +53,14 @@ class Observations:
         """The id that USPS gave the subscription of this name."""
         found = self.get(ObservedKind.SUBSCRIPTION, name)
         return None if found is None else found.get("subscription_id")
+
+    def subscriptions(self) -> dict[str, ObservedSubscription]:
+        """What is known of ids at USPS, by our names; what cannot be read is left out."""
+        known = {}
+        for name, value in self._values[ObservedKind.SUBSCRIPTION.value].items():
+            with suppress(ValidationError):
+                known[name] = ObservedSubscription.model_validate(value)
+        return known
 
 
 class RegistryLog:

@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from pydantic import Field
+
 from schemas.event import Instant, Model
 from schemas.registry.entities import TokenState
 
@@ -15,11 +17,29 @@ class ObservedKind(StrEnum):
     START = "start"
 
 
+class FormerSubscription(Model):
+    """An id that a subscription had. Its late callbacks are still taken, for what it was for."""
+
+    subscription_id: str
+    account: str | None = None
+    mid: str | None = None
+    tracking_number: str | None = None
+    ended_at: Instant | None = Field(default=None, description="Null: it may live at USPS yet.")
+
+
 class ObservedSubscription(Model):
-    """The id that USPS gave a subscription, by our name."""
+    """The id that USPS gave a subscription, by our name.
+
+    `mid` or `tracking_number` is what it is for at USPS, which a new declaration does not
+    change; neither: not known, as declared.
+    """
 
     subscription_id: str
     observed_at: Instant
+    account: str | None = Field(default=None, description="The USPS account it was made with.")
+    mid: str | None = None
+    tracking_number: str | None = None
+    former: list[FormerSubscription] = Field(default_factory=list)
 
 
 class ObservedDisabled(Model):

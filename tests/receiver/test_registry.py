@@ -249,3 +249,36 @@ async def test_own_header_names_are_used(world: World) -> None:
     await world.start()
     assert world.view.table is not None
     assert world.view.table["id-1"].scheme.header_names == (b"x-signature",)
+
+
+async def test_id_calls_for_what_it_is_for_at_usps(world: World) -> None:
+    """Another MID is declared: until USPS knows, and for late callbacks, the old one holds."""
+    world.topics.apply(subscription(mid="998877665"))
+    await world.start()
+    seen = {
+        "subscription_id": "new",
+        "observed_at": "2026-05-14T00:00:00Z",
+        "mid": "912345678",
+        "former": [{"subscription_id": "old", "mid": "912345679"}, {"subscription_id": "older"}],
+    }
+    world.topics.write(OBSERVED, "subscription/acme", seen)
+    await eventually(lambda: world.secrets_of("new"))
+    assert world.view.table is not None
+    mids = {given: known.mid for given, known in world.view.table.items()}
+    assert mids == {"new": "912345678", "old": "912345679", "older": "998877665"}
+
+
+async def test_former_id_that_another_name_has_is_that_ones(world: World) -> None:
+    """A subscription that is taken over belongs to the name that has it now."""
+    world.topics.apply(subscription("alpha"), subscription("beta"))
+    await world.start()
+    at = "2026-05-14T00:00:00Z"
+    former = [{"subscription_id": "moved"}]
+    alpha = {"subscription_id": "id-1", "observed_at": at, "former": former}
+    world.topics.write(
+        OBSERVED, "subscription/beta", {"subscription_id": "moved", "observed_at": at}
+    )
+    world.topics.write(OBSERVED, "subscription/alpha", alpha)
+    await eventually(lambda: world.secrets_of("id-1"))
+    assert world.view.table is not None
+    assert world.view.table["moved"].name == "beta"
