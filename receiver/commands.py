@@ -12,6 +12,7 @@ from receiver.feeds import backfill_command as backfill
 from receiver.program import Tools
 from receiver.quarantined import command as quarantined
 from receiver.simulator import command as simulator
+from receiver.subscribing import command as subscriptions
 from receiver.usps import tokens_command as tokens
 from receiver.workers import parent, worker
 from schemas.command_line import AddTo
@@ -61,6 +62,7 @@ COMMANDS: tuple[AddTo, ...] = (
     add_worker,
     simulator.add_to,
     quarantined.add_to,
+    subscriptions.add_to,
     backfill.add_to,
     tokens.add_to,
     add_check,
