@@ -15,21 +15,23 @@ from receiver.publish import GroupCommit
 from receiver.quarantine import MinuteCaps, Quarantine
 from receiver.refusals import RefusalLog
 from receiver.registry import RegistryView, kafka_reader
+from receiver.silence import RhythmFile, SilenceWatch
 from receiver.tallies import BeforeScrape, Tallies
 from receiver.topics import partition_counts
 from receiver.usps.observed_tokens import ObservedTokens
 from receiver.usps.token_keeping import TokenKeeping
-from schemas.metrics import ReceiverMetrics, RegistryMetrics, UspsMetrics
+from schemas.metrics import ReceiverMetrics, RegistryMetrics, SilenceMetrics, UspsMetrics
 
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """What runs: the broker's and the registry's background work, and the listener."""
+    """What runs: background work of broker, registry and silence, and the listener."""
 
     broker: Broker
     registry: RegistryView
     listener: Listener
     tokens: TokenKeeping
+    silence: SilenceWatch
 
     def readiness(self) -> Sequence[str]:
         """What stands in the way of work, a sentence each."""
@@ -91,4 +93,11 @@ def assemble(tools: Tools) -> Receiver:
     tokens = TokenKeeping(
         tools, lambda: registry.registry, ObservedTokens(tools.kafka), UspsMetrics(tools.metrics)
     )
-    return Receiver(broker, registry, listener, tokens)
+    silence = SilenceWatch(
+        RhythmFile(settings.state_directory),
+        tallies,
+        lambda: registry.table,
+        SilenceMetrics(tools.metrics),
+        tools.clock,
+    )
+    return Receiver(broker, registry, listener, tokens, silence)

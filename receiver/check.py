@@ -13,6 +13,7 @@ import orjson
 from receiver.producer import BROKER_FAULTS, START_SECONDS
 from receiver.program import Tools
 from receiver.registry import kafka_reader
+from receiver.silence import FILE, RhythmFile, remedy
 from receiver.subscriptions import resolve_subscriptions
 from receiver.topics import TopicState, describe_topics
 from schemas.follow import RegistryFollower
@@ -79,7 +80,8 @@ async def kafka_findings(tools: Tools) -> Sequence[Finding]:
             f"{PREFIX}KAFKA_BOOTSTRAP_SERVERS and the settings to sign in"
         )
         return [Finding("broker", False, detail)]
-    return [reached, *topics, *registry_findings(registry, tools.secrets)]
+    silent = silence_findings(registry, tools)
+    return [reached, *topics, *registry_findings(registry, tools.secrets), *silent]
 
 
 def topic_finding(name: str, topic: TopicState) -> Finding:
@@ -121,6 +123,31 @@ def registry_findings(registry_log: RegistryLog, secrets: Secrets) -> Sequence[F
     revision = f"revision {registry_log.registry.revision}, {count} subscriptions"
     problems = [Finding("secret", False, problem) for problem in resolved.problems]
     return [Finding("registry", True, revision), *problems]
+
+
+def silence_findings(registry_log: RegistryLog, tools: Tools) -> Sequence[Finding]:
+    """Subscriptions for which USPS has not called for longer than it should, by MID."""
+    try:
+        rhythms = RhythmFile(tools.settings.state_directory).read()
+    except OSError as error:
+        detail = f"{FILE} cannot be read ({type(error).__name__}); correct its rights"
+        return [Finding("silence", False, detail)]
+    now = tools.clock.now()
+    table = resolve_subscriptions(registry_log, tools.secrets).table
+    found = []
+    for one in {known.name: known for known in table.values()}.values():
+        rhythm = rhythms.get(one.name)
+        # A piece that has arrived is silent for ever; only USPS's 30 days matter then.
+        if rhythm is None or not rhythm.is_silent(now, usual_matters=one.mid is not None):
+            continue
+        what = f"mid {one.mid}" if one.mid else "its tracking number"
+        hours = rhythm.silence(now).total_seconds() / 3600
+        detail = (
+            f"USPS has not called for {what} for {hours:.0f} h and may delete it in "
+            f"{rhythm.days_left(now):.0f} days; run {remedy(one, rhythm)}"
+        )
+        found.append(Finding(f"silence of {one.name}", False, detail))
+    return found
 
 
 def disk_finding(directory: Path) -> Finding:

@@ -134,6 +134,7 @@ class Judge:
             self._commissioning.look(callback, subscription)
             return SetAside(QuarantineReason(error.reason), name, subscription_id, None)
         self._tallies.matched(subscription, verified.secret_index, request.received)
+        self._tallies.heard(name, request.received)
         if self._is_stale(callback, request.received):
             self._tallies.stale()
             if self._refuse_stale:

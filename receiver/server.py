@@ -54,6 +54,7 @@ class Server:
             asyncio.create_task(receiver.broker.run()),
             asyncio.create_task(receiver.registry.run()),
             asyncio.create_task(receiver.tokens.run()),
+            asyncio.create_task(receiver.silence.run()),
         ]
         freezing = asyncio.create_task(_freeze_when_ready(receiver))
         listening = asyncio.create_task(public.serve(sockets=list(self._ports.sockets)))

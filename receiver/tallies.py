@@ -37,6 +37,7 @@ class Tallies:
         self._matches: Counter[tuple[str, int]] = Counter()
         self._secret_times = SecretTimes()
         self._stale = 0
+        self._heard: dict[str, datetime] = {}
 
     def answered(self, outcome: str, seconds: float) -> None:
         """A callback got this answer, so long after its last byte."""
@@ -51,6 +52,15 @@ class Tallies:
         """Which secret verified a callback: names and indices are bounded by the registry."""
         self._matches[subscription.name, index] += 1
         self._secret_times.used(subscription.name, subscription.secrets, index, received)
+
+    def heard(self, subscription: str, at: datetime) -> None:
+        """USPS called: a callback of this subscription was verified."""
+        self._heard[subscription] = at
+
+    def take_heard(self) -> dict[str, datetime]:
+        """The last call of each subscription since this was asked before."""
+        heard, self._heard = self._heard, {}
+        return heard
 
     def stale(self) -> None:
         """A callback was reported too long ago or in the future."""

@@ -22,6 +22,10 @@ GAUGES_OVER_WORKERS: Final[Mapping[str, Literal["sum", "min", "max", "latest"]]]
     "usps_receiver_subscriptions_without_secret": "max",  # all read the same registry
     "usps_merchant_token_seconds_left": "min",
     "usps_merchant_token_refused": "max",
+    # Each worker folds what it heard into one file, and may be half a minute behind.
+    "usps_receiver_subscription_silent_seconds": "min",
+    "usps_receiver_subscription_silent_ratio": "min",
+    "usps_receiver_subscription_days_left": "max",
 }
 
 
@@ -182,6 +186,34 @@ class UspsMetrics:
             "usps_merchant_token_refused",
             "1: USPS takes the token no more; the merchant must authorize again.",
             ["token"],
+            registry=registry,
+        )
+
+
+class SilenceMetrics:
+    """How long USPS has not called, by subscription; refreshed every half minute.
+
+    As this machine knows it: of several machines that share the callbacks the least counts.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.seconds = Gauge(
+            "usps_receiver_subscription_silent_seconds",
+            "Since the last verified callback; of one never heard, since it was known.",
+            ["subscription"],
+            registry=registry,
+        )
+        self.ratio = Gauge(
+            "usps_receiver_subscription_silent_ratio",
+            "The same as a multiple of the longest usual gap. Above 3: USPS or the way to us is "
+            "broken, or the mailer stopped. Absent: too few days are known.",
+            ["subscription"],
+            registry=registry,
+        )
+        self.days_left = Gauge(
+            "usps_receiver_subscription_days_left",
+            "Until USPS may delete it for silence, of 30. Alarm at 10 and below.",
+            ["subscription"],
             registry=registry,
         )
 
