@@ -54,12 +54,13 @@ def _answer(outcome: str, status: int, content: object, *headers: tuple[bytes, b
     )
 
 
-def _refusal(slug: str, status: int, detail: str, *headers: tuple[bytes, bytes]) -> Answer:
+def refusal(slug: str, status: int, detail: str, *headers: tuple[bytes, bytes]) -> Answer:
+    """A refusal; `slug` is one of the contract's."""
     return _answer(slug, status, {"error": slug, "detail": detail}, *headers)
 
 
-_CLOSE: Final = (b"connection", b"close")
-_RETRY_AFTER: Final = (b"retry-after", str(RETRY_AFTER_SECONDS).encode())
+CLOSE: Final = (b"connection", b"close")
+RETRY_AFTER: Final = (b"retry-after", str(RETRY_AFTER_SECONDS).encode())
 
 PROBE: Final = _answer("probe", 200, {"listening": True})
 
@@ -67,17 +68,17 @@ PROBE: Final = _answer("probe", 200, {"listening": True})
 REFUSALS: Final = {
     answer.outcome: answer
     for answer in (
-        _refusal("not_json", 400, "The body is not JSON."),
-        _refusal("not_an_envelope", 400, "The body is not a USPS tracking notification."),
-        _refusal("signature_missing", 401, "The signature header is missing."),
-        _refusal("signature_mismatch", 401, "The signature does not match."),
-        _refusal("unknown_subscription", 401, "The subscription is not known here."),
-        _refusal("timestamp_stale", 401, "The timestamp is too old or in the future."),
-        _refusal("not_found", 404, "There is nothing at this path."),
-        _refusal("method_not_allowed", 405, "Use POST.", (b"allow", b"GET, HEAD, POST")),
-        _refusal(TOO_SLOW, 408, "The request did not arrive in time.", _CLOSE),
-        _refusal(BODY_TOO_LARGE, 413, "The body is too large.", _CLOSE),
-        _refusal(UNAVAILABLE, 503, "The callback cannot be kept now; repeat it.", _RETRY_AFTER),
+        refusal("not_json", 400, "The body is not JSON."),
+        refusal("not_an_envelope", 400, "The body is not a USPS tracking notification."),
+        refusal("signature_missing", 401, "The signature header is missing."),
+        refusal("signature_mismatch", 401, "The signature does not match."),
+        refusal("unknown_subscription", 401, "The subscription is not known here."),
+        refusal("timestamp_stale", 401, "The timestamp is too old or in the future."),
+        refusal("not_found", 404, "There is nothing at this path."),
+        refusal("method_not_allowed", 405, "Use POST.", (b"allow", b"GET, HEAD, POST")),
+        refusal(TOO_SLOW, 408, "The request did not arrive in time.", CLOSE),
+        refusal(BODY_TOO_LARGE, 413, "The body is too large.", CLOSE),
+        refusal(UNAVAILABLE, 503, "The callback cannot be kept now; repeat it.", RETRY_AFTER),
     )
 }
 

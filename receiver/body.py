@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Final
 
 from receiver.answers import Message, Receive
+from receiver.framing import MAX_LENGTH_DIGITS
 from schemas.errors import CallbackRejected
 
 # After a refusal the rest of a body is read away for a while: a client that is still sending
@@ -52,7 +53,7 @@ async def discard_body(receive: Receive) -> None:
 def _announced_bytes(headers: Iterable[tuple[bytes, bytes]]) -> int:
     for name, value in headers:
         if name == b"content-length":
-            return int(value) if value.isdigit() else 0
+            return int(value) if value.isdigit() and len(value) <= MAX_LENGTH_DIGITS else 0
     return 0
 
 

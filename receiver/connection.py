@@ -11,8 +11,9 @@ from typing import Any, Final, cast
 
 from receiver.answers import Answer
 from receiver.app import PATH
+from receiver.limits import Limits
 from receiver.listener import Listener
-from receiver.protocol import DeadlineProtocol, Limits
+from receiver.protocol import DeadlineProtocol
 
 _TARGET: Final = PATH.encode()
 
@@ -57,7 +58,6 @@ class CallbackConnection(DeadlineProtocol):
     def __init__(self, listener: Listener, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **kwargs)
         self._listener = listener
-        self.cycle: Any = None
 
     def start_cycle(self) -> None:
         """The short way, or uvicorn's."""
@@ -81,31 +81,20 @@ class CallbackConnection(DeadlineProtocol):
             super().end_message()
             return
         body = cycle.pieces[0] if len(cycle.pieces) == 1 else b"".join(cycle.pieces)
-        address = None if self.client is None else self.client[0]
-        self._listener.intake.take_now(body, self.headers, address, partial(self._answer, cycle))
+        answer = partial(self._answer, cycle)
+        self._listener.intake.take_now(body, self.headers, self.remote, answer)
 
     def _is_plain_callback(self) -> bool:
         if self.url != _TARGET or self.parser.get_method() != b"POST" or self.expect_100_continue:
             return False
         if self.cycle is not None and not self.cycle.response_complete:
             return False
-        if self.flow.write_paused:
-            return False
-        for name, value in self.headers:
-            if name == b"content-length":
-                return value.isdigit() and int(value) <= self._listener.max_body_bytes
-        return False
+        return self.framing.announced_bytes >= 0 and not self.flow.write_paused
 
     def _answer(self, cycle: CallbackCycle, answer: Answer) -> None:
         if cycle.disconnected or self.transport.is_closing():
             return
-        lines = [answer.status_line]
-        for name, value in self.server_state.default_headers:
-            lines += (name, b": ", value, b"\r\n")
-        if not cycle.keep_alive:
-            lines.append(b"connection: close\r\n")
-        lines.append(answer.rest)
-        self.transport.write(b"".join(lines))
+        self.transport.write(self.answer_bytes(answer, keep_alive=cycle.keep_alive))
         cycle.response_started = cycle.response_complete = True
         if not cycle.keep_alive:
             self.transport.close()

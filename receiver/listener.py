@@ -3,6 +3,7 @@
 from receiver.answers import REFUSALS, Receive, Scope, Send, send_answer
 from receiver.body import ClientGone, discard_body, read_body
 from receiver.intake import Intake
+from receiver.partings import Parting
 from receiver.refusals import RefusalLog
 from receiver.tallies import Tallies
 from schemas.errors import CallbackRejected
@@ -32,9 +33,16 @@ class Listener:
         answer = await self.intake.take(body, scope["headers"], client[0] if client else None)
         await send_answer(answer, send)
 
-    def too_late(self) -> None:
-        """A request did not come in time; the server has refused it."""
-        self._tallies.refused_early("too_slow")
+    def count_connections(self, opened: int) -> None:
+        """So many more connections are open."""
+        self._tallies.connections(opened)
+
+    def note_parting(self, parting: Parting) -> None:
+        """The server ended a connection, perhaps with an answer."""
+        self._tallies.parted(parting.reason)
+        self._refusals.note(parting.reason, None)
+        if parting.answer is not None:
+            self._tallies.refused_early(parting.answer.outcome)
 
     async def _refuse_early(self, slug: str, receive: Receive, send: Send) -> None:
         """Answers at once and reads the rest away, so that the client sees the answer."""

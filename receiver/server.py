@@ -14,15 +14,14 @@ import uvloop
 from receiver.app import create_app
 from receiver.assembly import Receiver, assemble
 from receiver.connection import connections_to
+from receiver.limits import limits_of
 from receiver.listener import Listener
-from receiver.places import Places
+from receiver.open_files import room_for_connections
 from receiver.ports import EmbeddedServer, OwnPorts, Ports, listen_on_both
 from receiver.program import Tools
-from receiver.protocol import Limits
 from schemas.settings import Settings
 
 log = structlog.get_logger(__name__)
-IDLE_SECONDS: Final = 75
 # Young objects die with their callback, so the collector has little to find and may be rare.
 GC_THRESHOLD: Final = 50_000
 _SPARE_SECONDS: Final = 2.0
@@ -99,11 +98,11 @@ def public_server(
     make: Callable[[uvicorn.Config], uvicorn.Server] = EmbeddedServer,
 ) -> uvicorn.Server:
     """The server of the public port, to be given its socket."""
-    limits = Limits(
-        header_seconds=settings.header_timeout_seconds,
-        body_seconds=settings.body_timeout_seconds,
-        on_late=listener.too_late,
-        places=Places(settings.max_connections, settings.max_connections_per_address),
+    limits = limits_of(
+        settings,
+        room_for_connections(settings.max_connections),
+        listener.count_connections,
+        listener.note_parting,
     )
     return make(
         uvicorn.Config(
@@ -116,7 +115,6 @@ def public_server(
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=int(grace_seconds(settings)),
         )
     )

@@ -36,6 +36,8 @@ class Tallies:
         self._flags: Counter[str] = Counter()
         self._matches: Counter[tuple[str, int]] = Counter()
         self._secret_times = SecretTimes()
+        self._partings: Counter[str] = Counter()
+        self._connections = 0
         self._stale = 0
         self._heard: dict[str, datetime] = {}
 
@@ -47,6 +49,14 @@ class Tallies:
     def refused_early(self, outcome: str) -> None:
         """A request was refused before its last byte."""
         self._outcomes[outcome] += 1
+
+    def connections(self, opened: int) -> None:
+        """So many more connections are open."""
+        self._connections += opened
+
+    def parted(self, reason: str) -> None:
+        """The listener ended a connection."""
+        self._partings[reason] += 1
 
     def matched(self, subscription: KnownSubscription, index: int, received: datetime) -> None:
         """Which secret verified a callback: names and indices are bounded by the registry."""
@@ -87,5 +97,9 @@ class Tallies:
         self._secret_times.flush(self._metrics)
         self._metrics.stale.inc(self._stale)
         self._stale = 0
+        self._metrics.connections.set(self._connections)
+        for reason, count in self._partings.items():
+            self._metrics.partings.labels(reason).inc(count)
         for counter in (self._outcomes, self._categories, self._flags, self._matches):
             counter.clear()
+        self._partings.clear()

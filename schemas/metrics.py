@@ -134,6 +134,20 @@ class ReceiverMetrics:
             registry=registry,
         )
 
+        self.connections = Gauge(
+            "usps_receiver_connections",
+            "Open connections at the listener. Near the setting's bound: more are closed at once.",
+            registry=registry,
+        )
+        self.partings = Counter(
+            "usps_receiver_connections_ended_total",
+            "Connections that the listener ended for the client's fault. A rise in headers_late, "
+            "body_late or silent: slow or hostile clients. too_many_connections and "
+            "too_many_from_address: raise the bound, or trust the proxy. failed: a bug of ours.",
+            ["reason"],
+            registry=registry,
+        )
+
 
 class WorkersMetrics:
     """The receiver's processes, where it has several."""

@@ -5,6 +5,7 @@ error somewhere and is refused.
 """
 
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -25,6 +26,7 @@ PREFIX: Final = "SCANWIRE_"
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Network = IPv4Network | IPv6Network
 
 
 def _listed(value: object) -> object:
@@ -38,6 +40,26 @@ def _addresses(value: str) -> str:
         if not (host or port) or (host and not (port.isascii() and port.isdigit())):
             raise ValueError("write host:port, several separated by commas")
     return value
+
+
+def _networks(value: object) -> object:
+    """Addresses and networks, comma-separated."""
+    if not isinstance(value, str):
+        return value
+    networks = []
+    for number, part in enumerate(value.split(",") if value.strip() else (), start=1):
+        try:
+            networks.append(ip_network(part.strip()))
+        except ValueError:
+            raise ValueError(
+                "write addresses or networks such as 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32, "
+                f"separated by commas; number {number} is none (a network has no bits set behind "
+                "its prefix)"
+            ) from None
+    return tuple(networks)
+
+
+Networks = Annotated[tuple[Network, ...], BeforeValidator(_networks)]
 
 
 class Settings(BaseModel):
@@ -94,11 +116,30 @@ class Settings(BaseModel):
     spool_max_bytes: Count = Field(1_073_741_824, description="The most the spool may hold.")
     header_timeout_seconds: Seconds = Field(10.0, description="For a request's headers.")
     body_timeout_seconds: Seconds = Field(10.0, description="For a request's body.")
+    silence_timeout_seconds: Annotated[float, Field(gt=0, le=20)] = Field(
+        15.0, description="For the first byte on a new connection."
+    )
+    idle_timeout_seconds: Seconds = Field(
+        75.0, description="For the next request on a kept-alive connection."
+    )
+    answer_timeout_seconds: Seconds = Field(
+        10.0, description="For a client to take the answers that wait for it."
+    )
     max_body_bytes: Annotated[int, Field(ge=1024, le=4_194_304)] = Field(
         1_048_576, description="The largest body that is read."
     )
     max_connections: Count = Field(10_000, description="Open connections at the listener.")
     max_connections_per_address: Count = Field(2_000, description="The same, per address.")
+    max_arriving_bytes: Annotated[int, Field(ge=65_536)] = Field(
+        268_435_456, description="Bytes of requests not yet whole, in all; more get 503."
+    )
+    receiver_trusted_proxies: Networks = Field(
+        (),
+        description="Addresses and networks whose X-Forwarded-For is believed, comma-separated.",
+    )
+    receiver_allowed_networks: Networks = Field(
+        (), description="Networks whose clients are served, comma-separated; empty: everybody."
+    )
     max_callbacks_in_flight: Count = Field(
         2_000, description="Callbacks that wait for the broker at a time; more get 503."
     )

@@ -1,56 +1,16 @@
 """The public port as clients meet it: real sockets, uvicorn, deadlines; only Kafka is fake."""
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from time import monotonic
-from typing import Any
 
-import orjson
 import pytest
 
 from receiver.listener import Listener
-from receiver.server import public_server
+from schemas.settings import Settings
 from tests.receiver.fakes import eventually
-from tests.receiver.world import World, callback, running
-
-
-class Site:
-    """A listening receiver."""
-
-    def __init__(self, world: World, port: int, server: Any) -> None:
-        self.world = world
-        self.port = port
-        self.server = server
-
-    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A fresh connection."""
-        return await asyncio.open_connection("127.0.0.1", self.port)
-
-    async def send(self, *pieces: bytes, pause: float = 0.0) -> bytes:
-        """All that comes back until the server closes, on a connection of its own."""
-        reader, writer = await self.connect()
-        for piece in pieces:
-            writer.write(piece)
-            await asyncio.sleep(pause)
-        received = await asyncio.wait_for(reader.read(), 10)
-        writer.close()
-        return received
-
-
-@asynccontextmanager
-async def site(**settings: str) -> AsyncIterator[Site]:
-    """A receiver with the given settings on a free port."""
-    fast = {"header_timeout_seconds": "0.3", "body_timeout_seconds": "0.3"}
-    async with running(World(**(fast | settings))) as world:
-        with socket.create_server(("127.0.0.1", 0)) as bound:
-            server = public_server(world.listener, world.settings)
-            serving = asyncio.create_task(server.serve(sockets=[bound]))
-            await eventually(lambda: server.started)
-            yield Site(world, bound.getsockname()[1], server)
-            server.should_exit = True
-            await asyncio.wait_for(serving, 10)
+from tests.receiver.public_port import CLOSE, RECEIVED, Site, answers, raw, site
+from tests.receiver.world import callback
 
 
 @pytest.fixture
@@ -58,35 +18,6 @@ async def place() -> AsyncIterator[Site]:
     """One with short deadlines."""
     async with site() as one:
         yield one
-
-
-def raw(
-    body: bytes,
-    headers: Sequence[tuple[bytes, bytes]],
-    *more: bytes,
-    line: bytes = b"POST /usps/tracking HTTP/1.1",
-) -> bytes:
-    """A request as it goes over the wire."""
-    lines = [line, b"host: receiver", *(b"%b: %b" % header for header in headers), *more]
-    return b"\r\n".join(lines) + b"\r\n\r\n" + body
-
-
-def answers(received: bytes) -> list[tuple[int, Any]]:
-    """Status and JSON of each answer; every one must be whole."""
-    found = []
-    while received:
-        head, _, rest = received.partition(b"\r\n\r\n")
-        fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
-        length = int(fields[b"content-length"])
-        assert len(rest) >= length
-        body, received = rest[:length], rest[length:]
-        is_json = fields[b"content-type"] == b"application/json"
-        found.append((int(head[9:12]), orjson.loads(body) if is_json else body))
-    return found
-
-
-CLOSE = b"connection: close"
-RECEIVED = (200, {"received": True})
 
 
 async def test_callback_is_published_and_answered(place: Site) -> None:
@@ -170,19 +101,19 @@ async def test_what_is_not_http(place: Site, garbage: bytes) -> None:
 
 @pytest.mark.parametrize("filler", [[b"x: %b" % (b"y" * 70_000)], [b"x: y"] * 15_000])
 async def test_headers_too_large(place: Site, filler: list[bytes]) -> None:
-    """One giant header or very many: 400, whether they come at once or in pieces."""
+    """One giant header or very many: 431, whether they come at once or in pieces."""
     sent = raw(*callback(), *filler, CLOSE)
-    assert (await place.send(sent)).startswith(b"HTTP/1.1 400")
+    assert (await place.send(sent)).startswith(b"HTTP/1.1 431")
     pieces = [sent[at : at + 20_000] for at in range(0, len(sent), 20_000)]
     received = await place.send(*pieces, pause=0.001)
-    assert received.startswith(b"HTTP/1.1 400")
+    assert received.startswith(b"HTTP/1.1 431")
     assert not place.world.kafka.written
 
 
 async def test_url_too_large(place: Site) -> None:
     """The same for an address that never ends."""
     line = b"POST /%b HTTP/1.1" % (b"x" * 70_000)
-    assert (await place.send(raw(b"", [], CLOSE, line=line))).startswith(b"HTTP/1.1 400")
+    assert (await place.send(raw(b"", [], CLOSE, line=line))).startswith(b"HTTP/1.1 431")
 
 
 async def test_headers_that_trickle(place: Site) -> None:
@@ -265,16 +196,19 @@ async def test_connections_are_bounded() -> None:
         writer.close()
 
 
-async def test_other_protocols_are_refused(place: Site) -> None:
-    """A request to go on in another protocol is read without a body, and refused as such."""
-    asking = raw(*callback(), b"upgrade: websocket", b"connection: upgrade, close")
-    [(status, refusal)] = answers(await place.send(asking))
-    assert (status, refusal["error"]) == (400, "not_json")
+async def test_other_protocols_are_not_spoken(place: Site) -> None:
+    """A callback that also asks for another protocol, as Java's client does, is a callback."""
+    asking = raw(*callback(), b"upgrade: h2c", b"connection: upgrade, http2-settings")
+    pieces = [asking[:150], asking[150:], asking + asking, raw(*callback(), CLOSE)]
+    assert answers(await place.send(*pieces, pause=0.001)) == [RECEIVED] * 4
+    assert len(place.world.kafka.written) == 4
 
 
-async def test_idle_connection_may_stay_75_seconds(place: Site) -> None:
-    """A kept-alive connection that says nothing has the contract's time."""
-    assert place.server.config.timeout_keep_alive == 75
+async def test_idle_connection_is_closed() -> None:
+    """A kept-alive connection that says nothing is closed, after 75 seconds by default."""
+    assert Settings().idle_timeout_seconds == 75
+    async with site(idle_timeout_seconds="0.1") as place:
+        assert answers(await place.send(raw(*callback()))) == [RECEIVED]
 
 
 async def test_bug_costs_no_callback() -> None:
