@@ -8,7 +8,7 @@ from typing import Final
 
 NAMES: Final = frozenset({b"content-length", b"transfer-encoding", b"host", b"expect"})
 # No body that is read is so long, and Python refuses to read far longer numbers.
-MAX_LENGTH_DIGITS: Final = 19
+MAX_LENGTH_DIGITS: Final = 20
 
 
 class Framing:

@@ -42,15 +42,15 @@ class Room:
     """How many bytes all requests that are not yet whole may hold in memory."""
 
     def __init__(self, most_bytes: int) -> None:
-        self._left = most_bytes
+        self.left = most_bytes
 
     def take(self, size: int) -> bool:
         """True, and counted, if so many bytes more fit."""
-        if size > self._left:
+        if size > self.left:
             return False
-        self._left -= size
+        self.left -= size
         return True
 
     def give_back(self, size: int) -> None:
         """So many are not held any more."""
-        self._left += size
+        self.left += size
