@@ -43,6 +43,7 @@ class CallbackCycle:
         "pieces",
         "response_complete",
         "response_started",
+        "waiting_for_100_continue",
     )
 
     def __init__(self, *, keep_alive: bool) -> None:

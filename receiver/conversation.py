@@ -7,13 +7,32 @@ followed by the end of our side, and what the client still sends is read away fo
 """
 
 import asyncio
+from collections.abc import Sized
+from functools import partial
 from typing import Any
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from receiver.answers import Answer
+from receiver.answers import Answer, Message, Receive, Scope, Send
 from receiver.limits import LINGER_BYTES, LINGER_SECONDS, Limits
 from receiver.partings import ADDRESS_NOT_ALLOWED, ANSWER_NOT_READ, Parting
+
+
+class _InTurn(FlowControl):
+    """Reads on only when no request waits for its turn.
+
+    uvicorn would read more with every answer, and so take in faster than it answers.
+    """
+
+    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        """Unless there is enough to do."""
+        if not self._waiting:
+            super().resume_reading()
 
 
 class Conversation(HttpToolsProtocol):
@@ -44,10 +63,12 @@ class Conversation(HttpToolsProtocol):
         self._ignored_bytes = 0
         self._unread: asyncio.TimerHandle | None = None
         self._farewell: asyncio.TimerHandle | None = None
+        self._running: Any = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A fresh connection needs a place."""
         super().connection_made(transport)
+        self.flow = _InTurn(transport, self.pipeline)
         self.peer = "" if self.client is None else self.client[0]
         self.behind_proxy = bool(self.limits.proxies) and self.limits.proxies.contain(self.peer)
         refusal = self._admission()
@@ -72,6 +93,7 @@ class Conversation(HttpToolsProtocol):
         if self._admitted:
             self.limits.places.leave(None if self.behind_proxy else self.peer)
             self.limits.on_connections(-1)
+        self._forget_running()
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]
@@ -98,7 +120,7 @@ class Conversation(HttpToolsProtocol):
         """Reads away what comes after the parting."""
         self._ignored_bytes += len(data)
         if self._ignored_bytes > LINGER_BYTES:
-            self.transport.abort()
+            self._abort()
 
     def on_response_complete(self) -> None:
         """One answer less is due; after the last one the conversation may end."""
@@ -151,6 +173,7 @@ class Conversation(HttpToolsProtocol):
         if cycle.response_complete:
             return False
         cycle.disconnected = True
+        cycle.waiting_for_100_continue = False
         cycle.message_event.set()
         if self.pipeline and self.pipeline[0][0] is cycle:
             self.pipeline.popleft()
@@ -174,7 +197,7 @@ class Conversation(HttpToolsProtocol):
         self.close()
 
     def _see_off(self) -> None:
-        self._set_farewell(self.limits.answer_seconds, self.transport.abort)
+        self._set_farewell(self.limits.answer_seconds, self._abort)
 
     def _set_farewell(self, seconds: float, end: Any) -> None:  # noqa: ANN401 -- any callback
         if self._farewell is not None:
@@ -184,4 +207,28 @@ class Conversation(HttpToolsProtocol):
     def _is_not_read(self) -> None:
         self._unread = None
         self.limits.on_parting(ANSWER_NOT_READ)
+        self._abort()
+
+    def _abort(self) -> None:
+        self._forget_running()
         self.transport.abort()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:  # noqa: ANN401 -- as uvicorn's
+        self._running = cycle
+        super()._start_asgi_task(cycle, partial(self._run, cycle, app))
+
+    async def _run(self, cycle: Any, app: Any, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ANN401
+        """Without a traceback where the client has left before its answer is written."""
+
+        async def send_if_open(message: Message) -> None:
+            if self.transport.is_closing():
+                cycle.disconnected = True
+            await send(message)
+
+        await app(scope, receive, send_if_open)
+
+    def _forget_running(self) -> None:
+        """Nobody waits for its answer; uvicorn tells so only to the newest request."""
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()

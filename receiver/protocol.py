@@ -48,7 +48,7 @@ class DeadlineProtocol(Conversation):
         self._deadline: asyncio.TimerHandle | None = None
         self._objection: Parting | None = None
         self._silent = True
-        self._in_headers = False
+        self._in_headers = self._began = False
         self._upgrading = False
         self._header_bytes = self._body_bytes = self._late_bytes = self._held_bytes = 0
 
@@ -75,11 +75,12 @@ class DeadlineProtocol(Conversation):
             self.ignore(data)
             return
         self._unset_keepalive_if_required()
-        was_unfinished = self._in_headers or self.in_body
+        self._began = not (self._in_headers or self.in_body)
         if not self._parse(data):
             return
         if self._in_headers or self.in_body:
-            self._late_bytes += len(data) if was_unfinished else 0
+            # Of what else came with its beginning, part may belong to requests before it.
+            self._late_bytes += 0 if self._began else len(data)
             self._await_rest(len(data))
         elif self._deadline is None and not self.due and self.timeout_keep_alive_task is None:
             # Something came that is no request, such as line ends: no reason to stay for ever.
@@ -87,7 +88,7 @@ class DeadlineProtocol(Conversation):
 
     def on_message_begin(self) -> None:
         """Headers begin."""
-        self._in_headers = True
+        self._in_headers = self._began = True
         self._header_bytes = self._body_bytes = self._late_bytes = 0
         self.framing = Framing()
         super().on_message_begin()
@@ -238,7 +239,7 @@ class DeadlineProtocol(Conversation):
         self._deadline = None
         if self.parted or self.transport.is_closing():
             return
-        if self.in_body and self.due > 1 and self.flow.read_paused:
+        if self.flow.read_paused and self.due > self.in_body:
             # Its rest is not read until what came before it is answered: that is our time.
             self._set_deadline(self.limits.body_seconds)
         elif self._in_headers:

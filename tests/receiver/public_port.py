@@ -16,9 +16,10 @@ from tests.receiver.world import World, running
 class Site:
     """A listening receiver."""
 
-    def __init__(self, world: World, port: int, server: Any) -> None:
+    def __init__(self, world: World, bound: socket.socket, server: Any) -> None:
         self.world = world
-        self.port = port
+        self.bound = bound
+        self.port: int = bound.getsockname()[1]
         self.server = server
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -45,9 +46,11 @@ async def site(**settings: str) -> AsyncIterator[Site]:
             server = public_server(world.listener, world.settings)
             serving = asyncio.create_task(server.serve(sockets=[bound]))
             await eventually(lambda: server.started)
-            yield Site(world, bound.getsockname()[1], server)
-            server.should_exit = True
-            await asyncio.wait_for(serving, 10)
+            try:
+                yield Site(world, bound, server)
+            finally:
+                server.should_exit = True
+                await asyncio.wait_for(serving, 10)
 
 
 def raw(
@@ -62,10 +65,14 @@ def raw(
 
 
 def answers(received: bytes) -> list[tuple[int, Any]]:
-    """Status and JSON of each answer; every one must be whole."""
-    found = []
+    """Status and JSON of each answer, "100 Continue" among them; every one must be whole."""
+    found: list[tuple[int, Any]] = []
     while received:
         head, _, rest = received.partition(b"\r\n\r\n")
+        if head == b"HTTP/1.1 100 Continue":
+            found.append((100, None))
+            received = rest
+            continue
         fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
         length = int(fields[b"content-length"])
         assert len(rest) >= length

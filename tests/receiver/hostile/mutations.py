@@ -4,7 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Final
 
+import orjson
+
 from tests.receiver.hostile.requests import ALL, GOOD, LAST
+from tests.receiver.public_port import CLOSE, raw
+from tests.receiver.world import PAYLOAD, callback
 
 _SPICES: Final = (
     *(b"\0", b"\r\n", b"\n", b"\r", b" ", b":", b"\xff", b"\r\n\r\n", b"0\r\n\r\n", b"%00"),
@@ -60,12 +64,27 @@ _BASES: Final = (
 )
 
 
+def _whole(choose: Random) -> bytes:
+    """Sound HTTP around a spoilt body, or around a spoilt payload that is signed all the same."""
+    text = orjson.dumps(PAYLOAD)
+    if choose.random() < 0.5:
+        spoilt = choose.choice(_SPOILS)(choose, text)
+        return raw(*callback(spoilt.decode("utf-8", "replace")), CLOSE)
+    body = choose.choice(_SPOILS)(choose, callback()[0])
+    return raw(body, [(b"content-length", b"%d" % len(body)), callback()[1][2]], CLOSE)
+
+
+def _spoilt(choose: Random) -> bytes:
+    sent = choose.choice(_BASES) if choose.random() < 0.5 else choose.choice(_BASES[:3])
+    for _ in range(choose.choice((1, 1, 1, 2, 3, 6))):
+        sent = choose.choice(_SPOILS)(choose, sent) or GOOD
+    return sent
+
+
 def mutated(seed: int) -> Iterator[tuple[bytes, ...]]:
     """Conversations without end, each the pieces a client sends."""
     choose = Random(seed)
     while True:
-        sent = choose.choice(_BASES) if choose.random() < 0.5 else choose.choice(_BASES[:3])
-        for _ in range(choose.choice((1, 1, 1, 2, 3, 6))):
-            sent = choose.choice(_SPOILS)(choose, sent) or GOOD
+        sent = _whole(choose) if choose.random() < 0.3 else _spoilt(choose)
         at = choose.randrange(len(sent)) if choose.random() < 0.2 else 0
         yield (sent[:at], sent[at:]) if at else (sent,)
