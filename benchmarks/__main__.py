@@ -1,6 +1,6 @@
 """`make bench`: measures, prints a table, writes `benchmarks/results/latest.json`.
 
-`python -m benchmarks [receiver] [processing] [pipeline]` measures only those.
+`python -m benchmarks [receiver] [slow] [processing] [pipeline]` measures only those.
 """
 
 import sys
@@ -12,10 +12,12 @@ from benchmarks.pipeline import pipeline_figures
 from benchmarks.processing import processing_figures
 from benchmarks.receiving import receiver_figures
 from benchmarks.site import Site, site
+from benchmarks.slow_clients import slow_client_figures
 
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 MEASUREMENTS: dict[str, Callable[[Site], Iterator[Figure]]] = {
     "receiver": receiver_figures,
+    "slow": slow_client_figures,
     "processing": processing_figures,
     "pipeline": pipeline_figures,
 }

@@ -6,7 +6,8 @@ from typing import Final
 
 import orjson
 
-from tests.receiver.hostile.requests import ALL, GOOD, LAST
+from tests.receiver.hostile.requests import ALL
+from tests.receiver.hostile.shapes import GOOD, LAST
 from tests.receiver.public_port import CLOSE, raw
 from tests.receiver.world import PAYLOAD, callback
 
@@ -60,7 +61,7 @@ _SPOILS: Final[Sequence[_Spoil]] = (
 )
 _BASES: Final = (
     *(GOOD, LAST, GOOD + LAST),
-    *(b"".join(one.sent) for one in ALL if 0 < sum(map(len, one.sent)) < 4_000),
+    *(b"".join(row.sent) for row in ALL if 0 < sum(map(len, row.sent)) < 4_000),
 )
 
 

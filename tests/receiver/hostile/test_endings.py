@@ -11,7 +11,7 @@ import pytest
 from receiver.limits import LINGER_BYTES
 from tests.receiver.fakes import eventually
 from tests.receiver.hostile.client import statuses
-from tests.receiver.hostile.requests import GOOD, LAST
+from tests.receiver.hostile.shapes import GOOD, LAST
 from tests.receiver.public_port import CLOSE, RECEIVED, Site, answers, raw, site
 from tests.receiver.world import callback
 

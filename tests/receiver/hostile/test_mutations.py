@@ -12,7 +12,7 @@ from receiver.limits import Limits
 from tests.receiver.fakes import eventually
 from tests.receiver.hostile.client import HURRY, converse, statuses
 from tests.receiver.hostile.mutations import mutated
-from tests.receiver.hostile.requests import LAST
+from tests.receiver.hostile.shapes import LAST
 from tests.receiver.public_port import RECEIVED, Site, answers, site
 
 CLIENTS = 64

@@ -6,7 +6,8 @@ import pytest
 import pytest_asyncio
 
 from tests.receiver.hostile.client import HURRY, converse, statuses
-from tests.receiver.hostile.requests import ALL, LAST, HostileRequest
+from tests.receiver.hostile.requests import ALL
+from tests.receiver.hostile.shapes import LAST, HostileRequest
 from tests.receiver.public_port import RECEIVED, Site, answers, site
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -19,7 +20,7 @@ async def place() -> AsyncIterator[Site]:
         yield one
 
 
-@pytest.mark.parametrize("request_", ALL, ids=[one.name for one in ALL])
+@pytest.mark.parametrize("request_", ALL, ids=[row.name for row in ALL])
 @pytest.mark.usefixtures("no_traceback")
 async def test_hostile_request(place: Site, request_: HostileRequest) -> None:
     """It is answered as the table says, and a good callback is taken right after it."""
@@ -29,4 +30,4 @@ async def test_hostile_request(place: Site, request_: HostileRequest) -> None:
 
 async def test_table_is_a_table() -> None:
     """Every kind has a name of its own, and there are many."""
-    assert len({one.name for one in ALL}) == len(ALL) >= 60
+    assert len({row.name for row in ALL}) == len(ALL) >= 60

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tests.receiver.fakes import eventually
-from tests.receiver.hostile.requests import GOOD, LAST
+from tests.receiver.hostile.shapes import GOOD, LAST
 from tests.receiver.public_port import RECEIVED, Site, answers, site
 
 SLOW = 300
