@@ -109,8 +109,10 @@ class Conversation(HttpToolsProtocol):
         if self.parted or self.transport.is_closing():
             return
         self.parted = True
+        if not self._drop_unfinished():
+            parting = parting._replace(answer=None)
         self.limits.on_parting(parting)
-        self._last_word = parting.answer if self._drop_unfinished() else None
+        self._last_word = parting.answer
         if self.due:
             self.flow.pause_reading()
         else:

@@ -17,6 +17,7 @@ _COUNTS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
 GAUGES_OVER_WORKERS: Final[Mapping[str, Literal["sum", "min", "max", "latest"]]] = {
     "usps_registry_revision": "min",
     "usps_receiver_callbacks_in_flight": "sum",
+    "usps_receiver_connections": "sum",
     "usps_receiver_broker_available": "min",
     "usps_receiver_secret_last_used_timestamp_seconds": "latest",
     "usps_receiver_subscriptions_without_secret": "max",  # all read the same registry

@@ -107,7 +107,7 @@ class Settings(BaseModel):
     receiver_port: Port = Field(8080, description="Port of the listener.")
     receiver_workers: Annotated[int, Field(ge=1, le=64)] = Field(
         1,
-        description="Receiver processes behind the port. MAX_CONNECTIONS…, "
+        description="Receiver processes behind the port. MAX_CONNECTIONS…, MAX_ARRIVING_BYTES, "
         "MAX_CALLBACKS_IN_FLIGHT and QUARANTINE_… hold in each of them.",
     )
     spool_directory: Path = Field(

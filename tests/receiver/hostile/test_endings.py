@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from receiver.limits import LINGER_BYTES
+from schemas.settings import Settings
 from tests.receiver.fakes import eventually
 from tests.receiver.hostile.client import statuses
 from tests.receiver.hostile.shapes import GOOD, LAST
@@ -175,6 +176,31 @@ async def test_refusals_are_counted_by_slug_and_reason() -> None:
         assert ended(place, "not_http") == ended(place, "headers_late") == 1
         assert place.world.counted("usps_receiver_callbacks_total", outcome="not_json") == 1
         assert place.world.counted("usps_receiver_callbacks_total", outcome="too_slow") == 1
+
+
+async def test_late_body_of_an_answered_request_is_only_closed() -> None:
+    """A body that nobody waits for is not answered a second time when it does not come."""
+    async with site() as place:
+        sent = raw(b"x", [(b"content-length", b"9")], line=b"POST /nowhere HTTP/1.1")
+        assert statuses(await place.send(sent)) == [404]
+        assert ended(place, "body_late") == 1
+        assert place.world.counted("usps_receiver_callbacks_total", outcome="too_slow") == 0
+
+
+async def test_head_is_answered_without_a_body() -> None:
+    """A probe by HEAD gets headers only."""
+    async with site() as place:
+        received = await place.send(raw(b"", [], CLOSE, line=b"HEAD /usps/tracking HTTP/1.1"))
+        assert received.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert received.endswith(b"\r\n\r\n")
+
+
+def test_times_are_those_promised() -> None:
+    """By default: 10 seconds for headers and body, below 20 for a first word, 75 between."""
+    times = Settings()
+    assert (times.header_timeout_seconds, times.body_timeout_seconds) == (10, 10)
+    assert times.silence_timeout_seconds < 20
+    assert times.idle_timeout_seconds == 75
 
 
 async def test_unavailable_says_when_to_come_again() -> None:
