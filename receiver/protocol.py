@@ -171,7 +171,8 @@ class DeadlineProtocol(Conversation):
         A server may ignore Upgrade (RFC 9110, 7.8), and Java's client asks every plain server
         for HTTP/2 in this way; but the parser would take the body for the other protocol.
         """
-        lines = [b"%b %b HTTP/1.1" % (self.parser.get_method(), self.url)]
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
         lines += (b"%b: %b" % header for header in self.headers if header[0] != b"upgrade")
         self._upgrading = False
         self.parser = httptools.HttpRequestParser(self)

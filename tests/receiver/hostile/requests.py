@@ -226,6 +226,16 @@ OTHER_PROTOCOLS: Final = [
         "http_2_asked_for", raw(BODY, HEADERS, b"upgrade: h2c", b"connection: upgrade, close"), 200
     ),
     one(
+        "http_1_0_upgrade",
+        raw(
+            BODY,
+            HEADERS,
+            *(b"upgrade: h2c", b"connection: upgrade"),
+            line=b"POST /usps/tracking HTTP/1.0",
+        ),
+        200,
+    ),
+    one(
         "upgrade_smuggling",
         whole(GOOD, b"upgrade: h2c", b"connection: upgrade"),
         400,
