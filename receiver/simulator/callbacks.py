@@ -3,14 +3,14 @@
 import hmac
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import orjson
 
 from receiver.simulator.payloads import LegText
-from receiver.simulator.scans import Journey, Scan, Shipper, Stated
+from receiver.simulator.scans import Journey, Leg, Scan, Shipper, Stated
 from receiver.simulator.subscribers import Subscriber
 from schemas.event import event_id
 
@@ -29,33 +29,74 @@ class Callback:
     event_ids: tuple[str, ...]
 
 
-Subscribers = Mapping[Shipper, Sequence[Subscriber]]
+# Told of every scan that becomes known: the journey, the leg (from 0), how many of its scans.
+OnScan = Callable[[Journey, int, int], None]
 
 
-def by_shipper(subscribers: Sequence[Subscriber]) -> Subscribers:
+class Audience(Protocol):
+    """Who is called for whose pieces."""
+
+    def subscribers(self, journey: Journey) -> Sequence[Subscriber]:
+        """Whom to call for a scan of this journey now."""
+
+
+class ByShipper:
+    """An audience that does not change: the subscriptions of registry files."""
+
+    def __init__(self, subscribers: Sequence[Subscriber]) -> None:
+        self._found: dict[Shipper, list[Subscriber]] = {}
+        for subscriber in subscribers:
+            self._found.setdefault(subscriber.shipper, []).append(subscriber)
+
+    def subscribers(self, journey: Journey) -> Sequence[Subscriber]:
+        """A MID may have several."""
+        return self._found.get(journey.shipper, ())
+
+
+def by_shipper(subscribers: Sequence[Subscriber]) -> Audience:
     """Who is called for whose pieces: a MID may have several subscriptions."""
-    found: dict[Shipper, list[Subscriber]] = {}
-    for subscriber in subscribers:
-        found.setdefault(subscriber.shipper, []).append(subscriber)
-    return found
+    return ByShipper(subscribers)
+
+
+class _Fixed:
+    def __init__(self, subscribers: Sequence[Subscriber]) -> None:
+        self._subscribers = subscribers
+
+    def subscribers(self, _: Journey) -> Sequence[Subscriber]:
+        return self._subscribers
 
 
 def callbacks_of(journey: Journey, subscribers: Sequence[Subscriber]) -> Iterator[Callback]:
     """In the order in which scans become known; each repeats the history of its leg so far."""
-    number = journey.tracking_number
-    for leg in journey.legs:
+    for told in unfolding(journey, _Fixed(subscribers), lambda *_: None):
+        if told is not None:
+            yield told
+
+
+def unfolding(journey: Journey, audience: Audience, on_scan: OnScan) -> Iterator[Callback | None]:
+    """The callbacks of a journey, and None for each scan of which there is nobody to tell."""
+    for index, leg in enumerate(journey.legs):
         text = LegText(journey, leg)
-        ids = [scan_id(number, scan) for scan in leg.scans]
+        ids = [scan_id(journey.tracking_number, scan) for scan in leg.scans]
         for known, scan in enumerate(leg.scans, start=1):
+            on_scan(journey, index, known)
+            subscribers = audience.subscribers(journey)
+            if not subscribers:
+                yield None
             for subscriber in subscribers:
-                if not subscriber.wants(scan):
-                    continue
-                if subscriber.detailed:
-                    told = Callback(subscriber, number, text.detailed(known), (ids[known - 1],))
-                else:
-                    history = tuple(history_ids(number, leg.scans, ids[:known]))
-                    told = Callback(subscriber, number, text.ordinary(known), history)
-                yield told
+                if subscriber.wants(scan):
+                    yield _told(journey, leg, text, ids[:known], subscriber)
+
+
+def _told(
+    journey: Journey, leg: Leg, text: LegText, ids: Sequence[str], subscriber: Subscriber
+) -> Callback:
+    """`ids`: of the scans that are known, without ordinals."""
+    number, known = journey.tracking_number, len(ids)
+    if subscriber.detailed:
+        return Callback(subscriber, number, text.detailed(known), (ids[-1],))
+    history = tuple(history_ids(number, leg.scans, ids))
+    return Callback(subscriber, number, text.ordinary(known), history)
 
 
 def history_ids(number: str, scans: Sequence[Scan], ids: Sequence[str]) -> Iterator[str]:

@@ -5,6 +5,8 @@ import asyncio
 import gc
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,13 +14,13 @@ import structlog
 import uvloop
 
 from receiver.simulator import faults, oddities
-from receiver.simulator.callbacks import by_shipper
+from receiver.simulator.apis.oddities import parse_oddities
+from receiver.simulator.apis.usps import Terms
+from receiver.simulator.arguments import add_parser
+from receiver.simulator.box import Plan, UspsInABox, usps_in_a_box
 from receiver.simulator.drive import Pace, drive
-from receiver.simulator.journeys import JourneyMaker
-from receiver.simulator.push import Pusher
-from receiver.simulator.seeded import seeded
-from receiver.simulator.stream import CallbackStream
-from receiver.simulator.subscribers import read_subscribers, shippers_of
+from receiver.simulator.retries import parse_retries
+from receiver.simulator.site import read_site
 from receiver.simulator.truth import Tally, Truth, summary
 from schemas.clock import Clock, SystemClock
 from schemas.errors import OperatorError
@@ -31,54 +33,26 @@ EXIT_UNEXPECTED: Final = 1
 _GARBAGE_THRESHOLD: Final = 100_000
 _ACTIVE: Final = (50, 20_000)
 _PROGRESS_SECONDS: Final = 10.0
+_SWEEP_SECONDS: Final = 0.2
 _SETTLE_SECONDS: Final = 120.0
 _SETTLE_STOPPED_SECONDS: Final = 3.0
 
 
-def add_to(commands: Any) -> None:  # noqa: ANN401 -- argparse keeps the type to itself
+def add_to(commands: Any) -> None:  # noqa: ANN401 -- argparse's own type is private
     """Adds `simulate`."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "simulate",
-        help="USPS in a box: signed callbacks of plausible package journeys",
-        description="Pushes callbacks for the subscriptions of registry files. It is "
-        "deterministic by seed, but for the times, which end now.",
-    )
-    parser.add_argument(
-        "--registry", type=Path, nargs="+", required=True, metavar="FILE", help="as for `apply`"
-    )
-    parser.add_argument("--to", metavar="URL", help="default: this machine's listener")
-    parser.add_argument("--rate", type=_positive, default=20.0, help="callbacks per second (20)")
-    parser.add_argument("--packages", type=int, metavar="N", help="default: without end")
-    parser.add_argument("--duration", type=_positive, metavar="SECONDS", help="then stop")
-    parser.add_argument("--seed", type=int, default=1, help="(1)")
-    parser.add_argument("--faults", default="some", help="none, some (default) or kind=share,…")
-    parser.add_argument(
-        "--odd", choices=sorted(oddities.PRESETS), default="usual", help="odd journeys (usual)"
-    )
-    parser.add_argument("--burst", type=int, default=0, metavar="N", help="so many at once, and")
-    parser.add_argument("--burst-every", type=_positive, default=10.0, metavar="SECONDS")
-    parser.add_argument("--connections", type=int, default=256, help="most in flight (256)")
-    parser.add_argument(
-        "--record", type=Path, metavar="FILE", help="JSON Lines: all sent, answered and true"
-    )
-    parser.set_defaults(run=run)
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError("must be above 0")
-    return value
+    add_parser(commands).set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, settings: Settings, secrets: Secrets) -> int:
     """Pushes until all is told or a signal comes; 1 if an answer was not as it must be."""
     # Journeys under way are many and live long: looking through them again and again only costs.
     gc.set_threshold(_GARBAGE_THRESHOLD)
+    clock = SystemClock()
+    plan = _plan(arguments, settings, secrets, clock)
     if arguments.record is not None:
         _make_directory(arguments.record.parent)
     with Truth(arguments.record) as truth:
-        uvloop.run(_simulate(arguments, settings, secrets, truth, SystemClock()))
+        uvloop.run(_simulate(arguments, plan, truth, clock))
     return _report(truth.tally)
 
 
@@ -91,68 +65,104 @@ def _make_directory(directory: Path) -> None:
         ) from None
 
 
-async def _simulate(
-    arguments: argparse.Namespace,
-    settings: Settings,
-    secrets: Secrets,
-    truth: Truth,
-    clock: Clock,
-) -> None:
-    url = arguments.to or (
-        f"http://{settings.receiver_host}:{settings.receiver_port}/usps/tracking"
+def _plan(
+    arguments: argparse.Namespace, settings: Settings, secrets: Secrets, clock: Clock
+) -> Plan:
+    listener = f"http://{settings.receiver_host}:{settings.receiver_port}/usps/tracking"
+    url = arguments.to or listener
+    site = read_site(arguments.registry, secrets, url, clock.now())
+    if not site.subscriptions and arguments.serve is None:
+        raise OperatorError(
+            "no_subscription",
+            "the registry files (--registry) hold no subscription with an id: USPS would call "
+            "nobody. Give one an id, e.g. id: 0190aa11-2b3c-7d4e-8f50-61728394a5b6, or --serve "
+            "the APIs and create one there",
+        )
+    fewest, most = _ACTIVE
+    return Plan(
+        terms=Terms(
+            clients=site.clients,
+            mids=site.mids,
+            oddities=parse_oddities(arguments.oddities),
+            calls_per_hour=arguments.calls_per_hour,
+            clock_speed=arguments.clock_speed,
+        ),
+        subscriptions=site.subscriptions,
+        shippers=site.shippers if arguments.serve is not None else site.subscribed,
+        seed=arguments.seed,
+        packages=arguments.packages,
+        active=min(most, max(fewest, int(arguments.rate))),
+        rates=oddities.PRESETS[arguments.odd],
+        faults=faults.parse_rates(arguments.faults),
+        url=url,
+        all_to_it=arguments.to is not None,
+        retries=parse_retries(arguments.retries, arguments.retry_on),
+        connections=arguments.connections,
     )
-    stream = _stream(arguments, secrets, truth, clock)
-    pusher = Pusher(url, truth.answered, arguments.connections)
+
+
+async def _simulate(arguments: argparse.Namespace, plan: Plan, truth: Truth, clock: Clock) -> None:
     pace = Pace(arguments.rate, arguments.duration, arguments.burst, arguments.burst_every)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    log.info("simulation_started", url=url, rate=arguments.rate, seed=arguments.seed)
-    progress = asyncio.create_task(_tell_progress(truth.tally, pusher))
-    await drive(stream, pusher, pace, clock, stop)
-    await _settle(pusher, stop)
-    progress.cancel()
+    serves = arguments.serve is not None
+    async with _box(arguments, plan, truth, clock) as box:
+        log.info(
+            "simulation_started",
+            url=plan.url,
+            rate=pace.rate,
+            seed=plan.seed,
+            apis=box.base_url or None,
+        )
+        beside = [asyncio.create_task(_tell_progress(box)), asyncio.create_task(_sweep(box))]
+        await drive(box.step, box.pushers, pace, clock, stop, waits=serves)
+        await _settle(box, stop)
+        for task in beside:
+            task.cancel()
 
 
-def _stream(
-    arguments: argparse.Namespace, secrets: Secrets, truth: Truth, clock: Clock
-) -> CallbackStream:
-    subscribers = read_subscribers(arguments.registry, secrets)
-    maker = JourneyMaker(
-        arguments.seed, shippers_of(subscribers), clock.now(), oddities.PRESETS[arguments.odd]
-    )
-    fewest, most = _ACTIVE
-    return CallbackStream(
-        maker.journeys(arguments.packages),
-        by_shipper(subscribers),
-        seeded(arguments.seed, "stream"),
-        faults.parse_rates(arguments.faults),
-        active=min(most, max(fewest, int(arguments.rate))),
-        on_journey=truth.journey,
-    )
+@asynccontextmanager
+async def _box(
+    arguments: argparse.Namespace, plan: Plan, truth: Truth, clock: Clock
+) -> AsyncIterator[UspsInABox]:
+    if arguments.serve is None:
+        yield UspsInABox(plan, clock, truth)
+        return
+    host, port = arguments.serve
+    async with usps_in_a_box(plan, clock, host=host, port=port, truth=truth) as box:
+        yield box
 
 
-async def _settle(pusher: Pusher, stop: asyncio.Event) -> None:
+async def _settle(box: UspsInABox, stop: asyncio.Event) -> None:
     """Lets answers and second attempts come; a signal shortens the wait."""
     if not stop.is_set():
-        settling = asyncio.create_task(pusher.settle(_SETTLE_SECONDS))
+        settling = asyncio.create_task(box.pushers.settle(_SETTLE_SECONDS))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait((settling, stopping), return_when=asyncio.FIRST_COMPLETED)
         settling.cancel()
         stopping.cancel()
-    await pusher.settle(_SETTLE_STOPPED_SECONDS)
+    await box.pushers.settle(_SETTLE_STOPPED_SECONDS)
 
 
-async def _tell_progress(tally: Tally, pusher: Pusher) -> None:
+async def _tell_progress(box: UspsInABox) -> None:
     while True:
         await asyncio.sleep(_PROGRESS_SECONDS)
+        tally = box.truth.tally
         log.info(
             "simulation_progressed",
             sent=tally.sent,
-            unsettled=pusher.unsettled,
+            unsettled=box.pushers.unsettled,
             unexpected=tally.unexpected,
             retried=tally.retried,
         )
+
+
+async def _sweep(box: UspsInABox) -> None:
+    """Idle subscriptions end although nobody calls the APIs."""
+    while True:
+        box.usps.traffic.sweep()
+        await asyncio.sleep(_SWEEP_SECONDS)
 
 
 def _report(tally: Tally) -> int:

@@ -1,16 +1,19 @@
 """Keeps the pace: so many callbacks per second, bursts, an end."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from receiver.simulator.push import Pusher
-from receiver.simulator.stream import CallbackStream
-from schemas.clock import Clock, rfc3339
+from receiver.simulator.pushers import Pushers
+from schemas.clock import Clock
 
 _TICK_SECONDS: Final = 0.004
 # What was missed is caught up in portions: the answers want to be read in between.
 _AT_ONCE: Final = 200
+
+# Something happens; False: there is nothing left that could.
+Step = Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +38,30 @@ class Pace:
 
 
 async def drive(
-    stream: CallbackStream, pusher: Pusher, pace: Pace, clock: Clock, stop: asyncio.Event
+    step: Step, pushers: Pushers, pace: Pace, clock: Clock, stop: asyncio.Event, *, waits: bool
 ) -> None:
-    """Pushes until the stream or the time ends, or `stop` is set."""
+    """Steps on until the time ends, `stop` is set or nothing is left.
+
+    `waits`: more may come up where nothing is left; nothing is caught up then.
+    """
     began = clock.monotonic()
     sent = 0
     while not stop.is_set():
         elapsed = clock.monotonic() - began
         if pace.duration_seconds is not None and elapsed >= pace.duration_seconds:
             return
-        timestamp = rfc3339(clock.now())
-        due = 0 if pusher.overwhelmed else min(_AT_ONCE, pace.due_after(elapsed) - sent)
-        for _ in range(due):
-            request = stream.next(timestamp)
-            if request is None:
-                return
-            pusher.push(request)
-        sent += max(0, due)
+        all_due = pace.due_after(elapsed) - sent
+        due = 0 if pushers.overwhelmed else max(0, min(_AT_ONCE, all_due))
+        taken = _take(step, due)
+        if taken < due and not waits:
+            return
+        sent += all_due if taken < due else taken
         await asyncio.sleep(_TICK_SECONDS)
+
+
+def _take(step: Step, most: int) -> int:
+    """How many steps there were."""
+    for taken in range(most):
+        if not step():
+            return taken
+    return most

@@ -81,6 +81,7 @@ def _signed(callback: Callback, timestamp: str, payload: str, fault: Fault | Non
         slug=ACCEPTED,
         update_id=update_id(subscriber.subscription_id, timestamp, payload),
         event_ids=callback.event_ids,
+        listener_url=subscriber.listener_url,
     )
 
 

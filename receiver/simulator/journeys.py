@@ -34,22 +34,32 @@ class JourneyMaker:
         self, seed: int, shippers: Sequence[Shipper], now: datetime, rates: Rates = USUAL
     ) -> None:
         self._seed = seed
-        self._shippers = shippers
+        self._shippers = list(shippers)
+        self._made = 0
         self._now = now
         self._rates = rates
         self._numbers = NumberMaker(seeded(seed, "numbers"))
 
     def journeys(self, count: int | None = None) -> Iterator[Journey]:
         """So many of them, or without end. A shipper's single number travels once."""
-        shippers = list(self._shippers)
-        index = 0
-        while shippers and (count is None or index < count):
-            choose = seeded(self._seed, str(index))
-            shipper = choose.choice(shippers)
-            if shipper.tracking_number is not None:
-                shippers.remove(shipper)
-            yield self._make(choose, shipper)
-            index += 1
+        while (count is None or self._made < count) and (journey := self.next()) is not None:
+            yield journey
+
+    def next(self) -> Journey | None:
+        """One more; None while nobody ships."""
+        if not self._shippers:
+            return None
+        choose = seeded(self._seed, str(self._made))
+        shipper = choose.choice(self._shippers)
+        if shipper.tracking_number is not None:
+            self._shippers.remove(shipper)
+        self._made += 1
+        return self._make(choose, shipper)
+
+    def add(self, shipper: Shipper) -> None:
+        """One more who ships from now on."""
+        if shipper not in self._shippers:
+            self._shippers.append(shipper)
 
     def _make(self, choose: Random, shipper: Shipper) -> Journey:
         oddities = drawn(choose, self._rates)

@@ -35,6 +35,7 @@ class Outgoing:
         update_id: Of a callback that is answered 200, else None.
         event_ids: Of the scan events in it, if they can be read.
         slug: Of the error answer that must come, or `accepted`.
+        listener_url: Where to; None: where the simulator is told to call.
     """
 
     tracking_number: str
@@ -48,3 +49,4 @@ class Outgoing:
     slug: str
     update_id: str | None
     event_ids: tuple[str, ...]
+    listener_url: str | None = None

@@ -1,13 +1,13 @@
 """Sends requests at a rate whatever the answers take (open loop), and tries again where USPS might.
 
-What USPS really does after a refusal is not published. Here 503, 429 and connection errors
-are tried again, ever later; every other answer is final.
+What USPS really does after a refusal is not published. Unless told otherwise, 503, 429 and
+connection errors are tried again, ever later; every other answer is final.
 """
 
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -17,13 +17,13 @@ import orjson
 
 from receiver.simulator.connection import Connection
 from receiver.simulator.outgoing import Outgoing
+from receiver.simulator.retries import Retries
 from receiver.simulator.truth import NO_ANSWER, Answer
 from schemas.errors import OperatorError
 
-_RETRY_STATUSES: Final = frozenset({0, 429, 503})
-RETRY_SECONDS: Final = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 _RETRY_AFTER_AT_MOST_SECONDS: Final = 60.0
 _ANSWER_SECONDS: Final = 15.0
+_USUAL_RETRIES: Final = Retries()
 # More waiting than this: the receiver is far behind, and the sender pauses.
 WAITING_AT_MOST: Final = 20_000
 
@@ -44,7 +44,7 @@ class Pusher:
     Args:
         on_settled: Told once per request, with its last answer.
         connections: The most requests in flight.
-        retry_seconds: Delays before the second, third … attempt.
+        retries: What is tried again, and when.
     """
 
     def __init__(
@@ -52,12 +52,13 @@ class Pusher:
         url: str,
         on_settled: Callable[[Outgoing, Answer], None],
         connections: int,
-        retry_seconds: Sequence[float] = RETRY_SECONDS,
+        retries: Retries = _USUAL_RETRIES,
     ) -> None:
         self._target = _split(url)
         self._on_settled = on_settled
         self._most = connections
-        self._retry_seconds = retry_seconds
+        self._delays = retries.seconds
+        self._retried = retries.statuses
         self._open = 0
         self._idle: list[Connection] = []
         self._waiting: deque[_Attempt] = deque()
@@ -82,12 +83,16 @@ class Pusher:
         due = asyncio.get_running_loop().time()
         self._start(_Attempt(request, self._wire(request), due))
 
-    async def settle(self, timeout_seconds: float) -> None:
-        """Waits until everything is settled; what is not by then is given up."""
+    async def drain(self) -> None:
+        """Waits until everything is settled."""
         if self.unsettled:
             self._all_settled.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._all_settled.wait(), timeout_seconds)
+            await self._all_settled.wait()
+
+    async def settle(self, timeout_seconds: float) -> None:
+        """Waits until everything is settled; what is not by then is given up."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.drain(), timeout_seconds)
         self._give_up()
         await asyncio.sleep(0)  # closed connections are let go in the loop's next round
 
@@ -100,7 +105,7 @@ class Pusher:
             self._finish(attempt, 0, b"")
         self._waiting.clear()
         for connection, attempt in list(self._under_way.items()):
-            attempt.attempts = len(self._retry_seconds) + 1
+            attempt.attempts = len(self._delays) + 1
             connection.close()
         for task in self._opening:
             task.cancel()
@@ -150,12 +155,12 @@ class Pusher:
                     port,
                     ssl=context,
                 )
-        except (OSError, TimeoutError):
+        except (OSError, TimeoutError, UnicodeError):  # the last: a host that is no name
             self._open -= 1
             if self._waiting:
                 attempt = self._waiting.popleft()
                 attempt.attempts += 1
-                self._refused(attempt, 0, b"", 0.0)
+                self._judge(attempt, 0, b"", 0.0)
                 self._open_another()
             return
         self._take_next(connection)
@@ -171,20 +176,15 @@ class Pusher:
 
     def _answered(self, connection: Connection, status: int, body: bytes) -> None:
         attempt = self._under_way.pop(connection)
-        if status in _RETRY_STATUSES:
-            self._refused(attempt, status, body, connection.retry_after_seconds)
-        else:
-            self._finish(attempt, status, body)
+        self._judge(attempt, status, body, connection.retry_after_seconds)
         self._take_next(connection)
 
-    def _refused(self, attempt: _Attempt, status: int, body: bytes, asked: float) -> None:
+    def _judge(self, attempt: _Attempt, status: int, body: bytes, asked: float) -> None:
         """Tries again later, or settles with what there is."""
-        if attempt.attempts > len(self._retry_seconds):
+        if status not in self._retried or attempt.attempts > len(self._delays):
             self._finish(attempt, status, body)
             return
-        delay = max(
-            self._retry_seconds[attempt.attempts - 1], min(asked, _RETRY_AFTER_AT_MOST_SECONDS)
-        )
+        delay = max(self._delays[attempt.attempts - 1], min(asked, _RETRY_AFTER_AT_MOST_SECONDS))
 
         timer = asyncio.get_running_loop().call_later(delay, self._try_again, attempt)
         self._retries[id(attempt)] = (timer, attempt)

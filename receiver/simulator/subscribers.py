@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import orjson
-import yaml
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
+from receiver.simulator.registry_files import entities_of
 from receiver.simulator.scans import Scan, Shipper
 from schemas.errors import OperatorError
 from schemas.registry.entities import EventType, SignatureScheme, Subscription
@@ -23,7 +22,11 @@ _DELIVERY_ACTIVITY_CODES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """A subscription as USPS has it."""
+    """A subscription as USPS has it.
+
+    Attributes:
+        listener_url: Where it is called; None: where the simulator is told to call.
+    """
 
     name: str
     subscription_id: str
@@ -31,6 +34,7 @@ class Subscriber:
     event_types: frozenset[EventType]
     scheme: SignatureScheme
     secret: SecretStr
+    listener_url: str | None = None
 
     @property
     def detailed(self) -> bool:
@@ -54,7 +58,7 @@ def read_subscribers(paths: Iterable[Path], secrets: Secrets) -> list[Subscriber
     found = [
         _subscriber(declared, declared.id, secrets)
         for path in paths
-        for declared in _declared(path)
+        for declared in entities_of(path, Subscription)
         if declared.id is not None and not declared.scheme.legacy
     ]
     if not found:
@@ -80,30 +84,3 @@ def _subscriber(declared: Subscription, subscription_id: str, secrets: Secrets) 
         declared.scheme,
         secrets.resolve(declared.secrets[0]),
     )
-
-
-def _declared(path: Path) -> list[Subscription]:
-    try:
-        entries = _entries(path)
-        return [Subscription.model_validate(entry) for entry in entries]
-    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
-        what = "its subscriptions" if isinstance(error, ValidationError) else "it"
-        raise OperatorError(
-            "registry_unreadable",
-            f"{path}: cannot read {what} ({type(error).__name__}). "
-            f"See what is wrong: scanwire-processors registry plan {path}",
-        ) from None
-
-
-def _entries(path: Path) -> list[dict[str, Any]]:
-    """The subscriptions of a YAML, JSON or JSON Lines file (one entity with `kind` a line)."""
-    text = path.read_text(encoding="utf-8")
-    if path.suffix == ".jsonl":
-        lines = (orjson.loads(line) for line in text.splitlines() if line.strip())
-        return [_without_kind(line) for line in lines if line.get("kind") == "subscription"]
-    document = orjson.loads(text) if path.suffix == ".json" else yaml.load(text, yaml.CSafeLoader)
-    return list((document or {}).get("subscriptions") or [])
-
-
-def _without_kind(entity: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in entity.items() if name != "kind"}

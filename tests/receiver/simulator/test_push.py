@@ -10,6 +10,7 @@ from receiver.simulator.drive import Pace
 from receiver.simulator.latencies import Latencies
 from receiver.simulator.outgoing import Becomes, Outgoing
 from receiver.simulator.push import Pusher
+from receiver.simulator.retries import Retries
 from receiver.simulator.truth import Answer
 
 OK = b'HTTP/1.1 200 OK\r\ncontent-length: 17\r\n\r\n{"received":true}'
@@ -63,7 +64,9 @@ async def push(respond: Respond, count: int, connections: int = 4) -> list[Answe
     """Pushes so many requests at once and waits for all answers."""
     answers: list[Answer] = []
     async with listener(respond) as url:
-        pusher = Pusher(url, lambda _, answer: answers.append(answer), connections, (0.01, 0.02))
+        pusher = Pusher(
+            url, lambda _, answer: answers.append(answer), connections, Retries((0.01, 0.02))
+        )
         for index in range(count):
             pusher.push(request(str(index)))
         await pusher.settle(10)
