@@ -84,6 +84,13 @@ def _add_pace(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--burst-every", type=_positive, default=10.0, metavar="SECONDS", help="how often (10)"
     )
+    parser.add_argument(
+        "--prebuild",
+        type=int,
+        default=0,
+        metavar="N",
+        help="make so many callbacks before the first is sent: for high rates (0)",
+    )
     parser.add_argument("--connections", type=int, default=256, help="most in flight (256)")
 
 

@@ -5,9 +5,12 @@ async with usps_in_a_box(plan, clock) as box:
     await box.tell(100)  # a hundred scans happen; their callbacks are answered
 """
 
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import Literal
 
 from receiver.simulator.apis.serve import LOOPBACK, serving
 from receiver.simulator.apis.subscription import UspsSubscription
@@ -22,7 +25,7 @@ from receiver.simulator.pushers import Pushers
 from receiver.simulator.retries import Retries
 from receiver.simulator.scans import Journey, Shipper
 from receiver.simulator.seeded import seeded
-from receiver.simulator.stream import QUIET, CallbackStream
+from receiver.simulator.stream import QUIET, CallbackStream, Quiet
 from receiver.simulator.truth import Answer, Truth
 from schemas.clock import Clock, rfc3339
 
@@ -85,6 +88,7 @@ class UspsInABox:
             on_notice=on_notice,
         )
         self.usps.have(plan.subscriptions)
+        self._ready: deque[Outgoing | None] = deque()
         self._maker = JourneyMaker(plan.seed, _shippers(plan), clock.now(), plan.rates)
         self._stream = CallbackStream(
             _Supply(self._maker.next, plan.packages),
@@ -101,9 +105,16 @@ class UspsInABox:
             all_to_it=plan.all_to_it,
         )
 
+    def prepare(self, callbacks: int) -> int:
+        """Makes so many callbacks, to be sent by later steps; returns how many there were."""
+        timestamp = rfc3339(self._clock.now())
+        made = (self._stream.next(timestamp) for _ in range(callbacks))
+        self._ready.extend(takewhile(lambda one: one is not None, made))
+        return len(self._ready)
+
     def step(self) -> bool:
         """One scan or callback; False while no package is under way."""
-        request = self._stream.step(rfc3339(self._clock.now()))
+        request = self._ready.popleft() if self._ready else self._make()
         if request is None:
             return False
         if request is not QUIET and self.usps.traffic.delivers(request.subscription_id):
@@ -117,6 +128,9 @@ class UspsInABox:
             told += 1
         await self.pushers.drain()
         return told
+
+    def _make(self) -> Outgoing | Literal[Quiet.QUIET] | None:
+        return self._stream.step(rfc3339(self._clock.now()))
 
     def _answered(self, request: Outgoing, answer: Answer) -> None:
         self.truth.answered(request, answer)

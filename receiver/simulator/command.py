@@ -116,6 +116,7 @@ async def _simulate(arguments: argparse.Namespace, plan: Plan, truth: Truth, clo
             apis=box.base_url or None,
         )
         beside = [asyncio.create_task(_tell_progress(box)), asyncio.create_task(_sweep(box))]
+        box.prepare(arguments.prebuild)
         await drive(box.step, box.pushers, pace, clock, stop, waits=serves)
         await _settle(box, stop)
         for task in beside:
