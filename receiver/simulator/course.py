@@ -1,5 +1,6 @@
 """A piece under way: where its clock stands, and what was scanned so far."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from random import Random
 from typing import Any, Final
@@ -14,19 +15,41 @@ _ACCEPTING: Final = (9, 18)
 _SORTING: Final = (19, 24)
 _ARRIVING: Final = (4, 7)
 _LEAVING: Final = (7, 9)
-# Of journeys: with a notice between the plants, with a scan on leaving the second one.
+# Of journeys: with a notice between the plants, with scans on leaving post office and plant,
+# with an electronic return receipt.
 _NOTICE_SHARE: Final = 0.3
 _DEPARTURE_SHARE: Final = 0.5
+_RECEIPT_SHARE: Final = 0.03
 
+Named = tuple[str, str]
 _LABELS: Final = (
     ("GX", "Shipping Label Created, USPS Awaiting Item", Stated.GMT_FIELDS),
     ("MA", "Pre-Shipment Info Sent to USPS", Stated.DAY),
 )
-_ACCEPTANCES: Final = (
+_ACCEPTANCES: Final[Sequence[Named]] = (
     ("03", "USPS in possession of item"),
     ("03", "Picked Up"),
+    ("03", "Acceptance"),
     ("OA", "Accepted at USPS Origin Facility"),
     ("PA", "Shipment Received, Package Acceptance Pending"),
+    ("TM", "Shipment Received, Package Acceptance Pending"),
+    ("UA", "Accepted at USPS Facility"),
+    ("43", "Picked Up"),
+)
+_PLANT_ARRIVALS: Final[Sequence[Named]] = (
+    ("10", "Arrived at USPS Regional %s Facility"),
+    ("10", "Processed Through USPS Regional %s Facility"),
+    ("A1", "Arrived at USPS Regional Facility"),
+    ("U1", "Arrived at USPS Regional Facility"),
+)
+_PLANT_DEPARTURES: Final[Sequence[Named]] = (
+    ("EF", "Departed USPS Regional Facility"),
+    ("T1", "Departed USPS Regional Facility"),
+    ("L1", "Departed USPS Regional Facility"),
+)
+_NOTICES: Final[Sequence[Named]] = (
+    ("NT", "In Transit to Next Facility"),
+    ("TL", "In Transit to Next Facility"),
 )
 
 
@@ -51,18 +74,26 @@ class Course:
     def accept(self, town: Place) -> None:
         """USPS takes the piece."""
         self.wait_for(_ACCEPTING, town)
-        code, text = self.choose.choice(_ACCEPTANCES)
-        self.scan(code, text, town)
+        self.scan_one(_ACCEPTANCES, town)
+        if self.choose.random() < _RECEIPT_SHARE:
+            self.scan("GC", "Return Receipt Associated", town)
+        if self.choose.random() < _DEPARTURE_SHARE:
+            self.pass_minutes(30, 120)
+            self.scan("SF", "Departed Post Office", town)
 
     def transport(self, start: Place, goal: Place) -> None:
         """Through both plants; between them USPS only says that the piece is on its way."""
         here, there = plant_of(start), plant_of(goal)
         self.wait_for(_SORTING, here)
-        self.scan("10", "Arrived at USPS Regional Origin Facility", here)
+        self._at_plant(here, "Origin")
         self.pass_minutes(60, 240)
-        self.scan("EF", "Departed USPS Regional Facility", here)
+        self.scan_one(_PLANT_DEPARTURES, here)
         if here != there:
             self._long_way(there)
+
+    def _at_plant(self, plant: Place, kind: str) -> None:
+        code, text = self.choose.choice(_PLANT_ARRIVALS)
+        self.scan(code, text % kind if "%" in text else text, plant)
 
     def _long_way(self, there: Place) -> None:
         shortest, longest = self._mail_class.transit_hours
@@ -71,12 +102,13 @@ class Course:
             self.scan("NT", "In Transit, Arriving Late", None, Stated.NOT)
             self.pass_minutes(1_440, 4_320)
         elif self.choose.random() < _NOTICE_SHARE:
-            self.scan("NT", "In Transit to Next Facility", None, Stated.NOT)
+            code, text = self.choose.choice(_NOTICES)
+            self.scan(code, text, None, Stated.NOT)
         self.pass_minutes(shortest * 30, longest * 30)
-        self.scan("10", "Arrived at USPS Regional Destination Facility", there)
+        self._at_plant(there, "Destination")
         if self.choose.random() < _DEPARTURE_SHARE:
             self.pass_minutes(60, 360)
-            self.scan("L1", "Departed USPS Regional Facility", there)
+            self.scan_one(_PLANT_DEPARTURES, there)
 
     def arrive(self, town: Place) -> None:
         """At the post office that delivers."""
@@ -89,6 +121,11 @@ class Course:
         """With the carrier."""
         self.wait_for(_LEAVING, town, workday=not self._mail_class.any_day)
         self.scan("OF", "Out for Delivery", town)
+
+    def scan_one(self, choices: Sequence[Named], place: Place) -> None:
+        """Adds one of several scans that may happen here, each as likely."""
+        code, text = self.choose.choice(choices)
+        self.scan(code, text, place)
 
     def scan(
         self,

@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 
+from receiver.simulator import inbound
 from receiver.simulator.course import Course
 from receiver.simulator.endings import ENDINGS, SHARES
 from receiver.simulator.mail_classes import MAIL_CLASSES, MailClass
 from receiver.simulator.numbers import NumberMaker
 from receiver.simulator.oddities import USUAL, Rates, drawn, with_oddities
 from receiver.simulator.places import Place, towns
-from receiver.simulator.scans import Ending, Journey, Leg, Oddity, Scan, Shipper
+from receiver.simulator.scans import Journey, Leg, Oddity, Scan, Shipper
 from receiver.simulator.seeded import seeded
 
 _ENDINGS: Final = tuple(SHARES)
@@ -27,7 +28,8 @@ _WEEK: Final = timedelta(days=7)
 class JourneyMaker:
     """Makes journeys that have all happened by `now` (aware, in UTC).
 
-    Weeks are whole, so that weekdays and hours stay as plausible as they were planned.
+    They are moved by whole weeks, so that weekdays and hours stay as plausible as they were
+    planned, but for the hour of daylight saving time.
     """
 
     def __init__(
@@ -85,7 +87,8 @@ class JourneyMaker:
         minutes = choose.randrange(24 * 60)
         begins = (until - _WEEK).replace(second=0, microsecond=0) - timedelta(minutes=minutes)
         course = Course(choose, mail_class, begins, delayed=Oddity.DELAYED in oddities)
-        _travel(course, origin, destination, ending)
+        _travel(course, mail_class, origin, destination)
+        ENDINGS[ending](course, origin, destination)
         scans = _moved_before(with_oddities(choose, course.scans, oddities), until)
         mailed_on = scans[0].local.date().isoformat()
         unique_id = f"{choose.randrange(10**12):012d}"
@@ -99,13 +102,18 @@ def _sent_as(number: str, legs: list[Leg], oddities: frozenset[Oddity]) -> str:
     return f"420{legs[-1].destination.zip}{number}"
 
 
-def _travel(course: Course, origin: Place, destination: Place, ending: Ending) -> None:
+def _travel(course: Course, mail_class: MailClass, origin: Place, destination: Place) -> None:
+    """From the label until it is with the carrier."""
     course.label(origin)
-    course.accept(origin)
-    course.transport(origin, destination)
+    inbound.announce(course, origin)
+    brought = inbound.is_brought(course, mail_class)
+    if brought and inbound.bring(course, origin, destination):
+        inbound.enter(course, destination)
+    else:
+        course.accept(origin)
+        course.transport(origin, destination)
     course.arrive(destination)
     course.go_out(destination)
-    ENDINGS[ending](course, origin, destination)
 
 
 def _moved_before(scans: list[Scan], until: datetime) -> list[Scan]:

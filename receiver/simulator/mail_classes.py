@@ -19,6 +19,7 @@ class MailClass:
         transit_hours: Shortest and longest way between two plants.
         any_day: Delivered on Sundays too.
         share: Of all pieces, in hundredths.
+        by_partner: A shipping partner may carry it first.
     """
 
     code: str
@@ -28,6 +29,7 @@ class MailClass:
     transit_hours: tuple[int, int]
     any_day: bool
     share: int
+    by_partner: bool = False
 
 
 _TRACKING: Final = "USPS Tracking<SUP>&#174;</SUP>"
@@ -68,5 +70,6 @@ MAIL_CLASSES: Final = (
         transit_hours=(48, 120),
         any_day=False,
         share=10,
+        by_partner=True,
     ),
 )

@@ -28,13 +28,15 @@ MANY: Final[Rates] = {oddity: min(0.25, rate * 4) for oddity, rate in USUAL.item
 NONE: Final[Rates] = {}
 PRESETS: Final[Mapping[str, Rates]] = {"none": NONE, "usual": USUAL, "many": MANY}
 
-# In no published table, or (59) without a meaning there.
+# In no published table, or without a meaning there.
 _UNKNOWN_CODES: Final = (
     ("ZQ", "Sample Facility Event"),
     ("X9", ""),
-    ("59", "Out"),
     ("7Z", "Sample Notice"),
+    ("59", "Out"),
+    *((code, "Sample Event") for code in ("AE", "DN", "GA", "GS", "H0", "RC", "VR")),
 )
+_MISROUTED: Final = (("08", "Missent"), ("15", "Mis-Shipped"))
 _SCANNED_BY_HAND: Final = frozenset({"01", "02", "03", "07", "30", "53", "55", "OF"})
 
 
@@ -63,7 +65,8 @@ def _scan_missent(choose: Random, scans: list[Scan]) -> None:
     at = arrival.at - timedelta(minutes=choose.randrange(400, 900))
     if at > scans[0].at:
         wrong = choose.choice(towns())
-        scans.append(replace(arrival, code="08", text="Missent", at=at, known_at=at, place=wrong))
+        code, text = choose.choice(_MISROUTED)
+        scans.append(replace(arrival, code=code, text=text, at=at, known_at=at, place=wrong))
 
 
 def _scan_out_again(choose: Random, scans: list[Scan]) -> None:
@@ -74,8 +77,9 @@ def _scan_out_again(choose: Random, scans: list[Scan]) -> None:
 
 def _deliver_again(choose: Random, scans: list[Scan]) -> None:
     at = scans[-1].at + timedelta(minutes=choose.randrange(2, 90))
-    delivered = next(scan for scan in reversed(scans) if scan.code == "01")
-    scans.append(replace(delivered, at=at, known_at=at))
+    delivered = next((scan for scan in reversed(scans) if scan.code == "01"), None)
+    if delivered is not None:
+        scans.append(replace(delivered, at=at, known_at=at))
 
 
 def _scan_twice(choose: Random, scans: list[Scan]) -> None:

@@ -10,22 +10,20 @@ from typing import Any, Final
 import orjson
 
 from receiver.simulator.scans import Journey, Leg, Scan, Stated
+from schemas.event import EventCategory
+from schemas.usps.codes import facts_of
 
-_CATEGORY_BY_CODE: Final = {
-    "01": "Delivered",
-    "GX": "Pre-Shipment",
-    "MA": "Pre-Shipment",
-    "03": "Accepted",
-    "OA": "Accepted",
-    "PA": "Accepted",
-    "OF": "Out for Delivery",
-    "02": "Delivery Attempt",
-    "30": "Delivery Attempt",
-    "53": "Delivery Attempt",
-    "55": "Delivery Attempt",
-    "16": "Available for Pickup",
-    "04": "Alert",
-    "09": "Return to Sender",
+# USPS's words; what is not here is in transit for it.
+_STATUS_CATEGORIES: Final = {
+    EventCategory.PRE_SHIPMENT: "Pre-Shipment",
+    EventCategory.ACCEPTED: "Accepted",
+    EventCategory.OUT_FOR_DELIVERY: "Out for Delivery",
+    EventCategory.ATTEMPTED: "Delivery Attempt",
+    EventCategory.AVAILABLE_FOR_PICKUP: "Available for Pickup",
+    EventCategory.DELIVERED: "Delivered",
+    EventCategory.DELIVERED_TO_AGENT: "Delivered to Agent",
+    EventCategory.RETURN: "Return to Sender",
+    EventCategory.EXCEPTION: "Alert",
 }
 _RECEIVING_HOUSE: Final = "%d SAMPLE ST"
 
@@ -119,7 +117,7 @@ def _status(scan: Scan) -> dict[str, str]:
     when = f"{scan.local:%B %d, %Y}"
     return {
         "status": scan.text,
-        "statusCategory": _CATEGORY_BY_CODE.get(scan.code, "In Transit"),
+        "statusCategory": _STATUS_CATEGORIES.get(facts_of(scan.code).category, "In Transit"),
         "statusSummary": f"Simulated: {scan.text}{where}, {when}.",
     }
 

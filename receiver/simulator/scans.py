@@ -40,9 +40,16 @@ class Ending(StrEnum):
     DELIVERED = "delivered"
     SECOND_ATTEMPT = "second_attempt"
     PICKED_UP = "picked_up"
+    NOT_PICKED_UP = "not_picked_up"
+    RESCHEDULED = "rescheduled"
+    UNSCANNED = "unscanned"
+    TO_AGENT = "to_agent"
     FORWARDED = "forwarded"
     RETURNED = "returned"
     REFUSED = "refused"
+    RECALLED = "recalled"
+    UNDELIVERABLE = "undeliverable"
+    DEAD_LETTER = "dead_letter"
 
 
 @dataclass(frozen=True, slots=True)
