@@ -19,7 +19,7 @@ from receiver.simulator.apis.usps import Terms, Usps
 from receiver.simulator.faults import FaultRates
 from receiver.simulator.journeys import JourneyMaker
 from receiver.simulator.oddities import USUAL, Rates
-from receiver.simulator.outgoing import Outgoing
+from receiver.simulator.outgoing import Becomes, Outgoing
 from receiver.simulator.push import Pusher
 from receiver.simulator.pushers import Pushers
 from receiver.simulator.retries import Retries
@@ -134,7 +134,9 @@ class UspsInABox:
 
     def _answered(self, request: Outgoing, answer: Answer) -> None:
         self.truth.answered(request, answer)
-        self.usps.traffic.answered(request.subscription_id, answer.status)
+        # What has to be refused does not come from USPS.
+        if request.becomes is not Becomes.REFUSED:
+            self.usps.traffic.answered(request.subscription_id, answer.status)
 
     def _begin_for(self, created: UspsSubscription) -> None:
         """Pieces travel for whoever subscribes, if none did yet."""

@@ -21,12 +21,18 @@ _SUBSCRIPTION_TYPE: Final = "TRACKING"
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """What USPS tells one subscriber: a payload, and the ids of the scan events in it."""
+    """What USPS tells one subscriber: a payload, and the ids of the scan events in it.
+
+    Attributes:
+        may_wait: False for an earlier piece of a re-used number: the next one is months later,
+            and a callback that is overtaken by it would be so late too.
+    """
 
     subscriber: Subscriber
     tracking_number: str
     payload: str
     event_ids: tuple[str, ...]
+    may_wait: bool = True
 
 
 # Told of every scan that becomes known: the journey, the leg (from 0), how many of its scans.
@@ -93,10 +99,11 @@ def _told(
 ) -> Callback:
     """`ids`: of the scans that are known, without ordinals."""
     number, known = journey.tracking_number, len(ids)
+    may_wait = leg is journey.legs[-1]
     if subscriber.detailed:
-        return Callback(subscriber, number, text.detailed(known), (ids[-1],))
+        return Callback(subscriber, number, text.detailed(known), (ids[-1],), may_wait)
     history = tuple(history_ids(number, leg.scans, ids))
-    return Callback(subscriber, number, text.ordinary(known), history)
+    return Callback(subscriber, number, text.ordinary(known), history, may_wait)
 
 
 def history_ids(number: str, scans: Sequence[Scan], ids: Sequence[str]) -> Iterator[str]:

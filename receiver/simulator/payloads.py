@@ -34,6 +34,7 @@ class LegText:
     def __init__(self, journey: Journey, leg: Leg) -> None:
         self._leg = leg
         self._facts = _package_facts(journey, leg)
+        self._as_list = int(leg.unique_id) % 4 == 0
         self._details = _detailed_facts(journey, leg)
         self._fields = [_event(scan) for scan in leg.scans]
         self._events = [orjson.Fragment(orjson.dumps(fields)) for fields in self._fields]
@@ -55,7 +56,13 @@ class LegText:
             "barcodeInputMethod": "0",
             "eSOL": False,
         }
-        return _text(self._facts | _status(scan) | self._details | {"trackingEvent": event})
+        if scan.place is not None and scan.place.is_plant:
+            event["containers"] = [
+                {"containerID": f"99P{self._leg.unique_id}", "containerType": "PL"}
+            ]
+        # USPS's schema names one object, its own example shows a list of one.
+        told = {"trackingEvents": [event]} if self._as_list else {"trackingEvent": event}
+        return _text(self._facts | _status(scan) | self._details | told)
 
 
 def _text(payload: dict[str, Any]) -> str:
@@ -104,6 +111,8 @@ def _detailed_facts(journey: Journey, leg: Leg) -> dict[str, Any]:
         "mailerID": journey.shipper.mid,
         "mailerName": "SAMPLE MAILER",
         "mailOwnerMailerID": journey.shipper.mid,
+        "electronicFileNumber": f"92750{leg.unique_id:0>17}",
+        "startTheClockTimestamp": leg.scans[0].local.isoformat(),
         "customerReferenceNumber": [f"ORD-{leg.unique_id[-6:]}"],
         "deliveryAddress": house,
         "destinationZIPCodePlus4": leg.unique_id[:4],

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
+_PLANT: Final = "DISTRIBUTION CENTER"
 _EAST: Final = "America/New_York"
 _CENTRAL: Final = "America/Chicago"
 _MOUNTAIN: Final = "America/Denver"
@@ -22,6 +23,11 @@ class Place:
     state: str
     zip: str
     zone_name: str
+
+    @property
+    def is_plant(self) -> bool:
+        """Whether pieces are sorted here and not delivered."""
+        return self.city.endswith(_PLANT)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -74,7 +80,7 @@ def towns() -> tuple[Place, ...]:
 def plant_of(town: Place) -> Place:
     """The plant that sorts for a town of this table. Raises `KeyError` for another place."""
     plants = {
-        (city, state): Place(f"{city} {state} DISTRIBUTION CENTER", state, plant_zip, zone)
+        (city, state): Place(f"{city} {state} {_PLANT}", state, plant_zip, zone)
         for city, state, _, plant_zip, zone in _ROWS
     }
     return plants[town.city, town.state]

@@ -98,7 +98,7 @@ class CallbackStream:
                 if not self._held:
                     return None
                 continue
-            if not self._happens(Fault.OUT_OF_ORDER):
+            if not self._happens(Fault.OUT_OF_ORDER) or not callback.may_wait:
                 return callback, None
             self._hold_back(callback)
 

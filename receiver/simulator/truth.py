@@ -17,6 +17,7 @@ from receiver.simulator.callbacks import history_ids, scan_id
 from receiver.simulator.latencies import Latencies
 from receiver.simulator.outgoing import Outgoing
 from receiver.simulator.scans import Journey, Scan
+from schemas.usps.codes import facts_of
 
 NO_ANSWER = "no_answer"
 
@@ -141,11 +142,18 @@ def _journey_line(journey: Journey) -> dict[str, Any]:
             {
                 "ending": leg.ending,
                 "mail_class": leg.mail_class.code,
+                "category": _category_at_end(leg.scans),
                 "scans": _scan_lines(number, leg.scans),
             }
             for leg in journey.legs
         ],
     }
+
+
+def _category_at_end(scans: Sequence[Scan]) -> str:
+    """That of the last scan at which somebody handled the piece, by when it happened."""
+    handled = [scan for scan in scans if facts_of(scan.code).physical]
+    return facts_of(max(handled, key=lambda scan: scan.at).code).category.value
 
 
 def _scan_lines(number: str, scans: Sequence[Scan]) -> list[dict[str, Any]]:

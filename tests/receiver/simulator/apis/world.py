@@ -1,5 +1,6 @@
 """A USPS in a box, a client of its APIs, and a listener that its callbacks go to."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -132,11 +133,18 @@ class Listener:
     url: str = ""
     status: int = 200
     requests: list[tuple[list[tuple[bytes, bytes]], bytes]] = field(default_factory=list)
+    taken: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def take(self, request: web.Request) -> web.Response:
         """A callback."""
         self.requests.append((list(request.raw_headers), await request.read()))
+        self.taken.set()
         return web.json_response({"received": True}, status=self.status)
+
+    async def next(self) -> None:
+        """Waits for another callback."""
+        self.taken.clear()
+        await self.taken.wait()
 
 
 @asynccontextmanager
