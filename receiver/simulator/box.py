@@ -19,7 +19,7 @@ from receiver.simulator.apis.usps import Terms, Usps
 from receiver.simulator.faults import FaultRates
 from receiver.simulator.journeys import JourneyMaker
 from receiver.simulator.oddities import USUAL, Rates
-from receiver.simulator.outgoing import Becomes, Outgoing
+from receiver.simulator.outgoing import Becomes, Fault, Outgoing
 from receiver.simulator.push import Pusher
 from receiver.simulator.pushers import Pushers
 from receiver.simulator.retries import Retries
@@ -117,7 +117,7 @@ class UspsInABox:
         request = self._ready.popleft() if self._ready else self._make()
         if request is None:
             return False
-        if request is not QUIET and self.usps.traffic.delivers(request.subscription_id):
+        if request is not QUIET and self._is_sent(request):
             self.pushers.push(request)
         return True
 
@@ -131,6 +131,11 @@ class UspsInABox:
 
     def _make(self) -> Outgoing | Literal[Quiet.QUIET] | None:
         return self._stream.step(rfc3339(self._clock.now()))
+
+    def _is_sent(self, request: Outgoing) -> bool:
+        """Not if its subscription is no longer called; a stranger's never was one of USPS's."""
+        stranger = request.fault is Fault.UNKNOWN_SUBSCRIPTION
+        return stranger or self.usps.traffic.delivers(request.subscription_id)
 
     def _answered(self, request: Outgoing, answer: Answer) -> None:
         self.truth.answered(request, answer)

@@ -8,6 +8,7 @@ import orjson
 from receiver.simulator.apis.oddities import ApiOddity
 from receiver.simulator.apis.usps import Terms
 from receiver.simulator.box import Plan, usps_in_a_box
+from receiver.simulator.outgoing import Fault
 from schemas.clock import SystemClock
 from schemas.usps.callback import parse_envelope, verify
 from tests.receiver.fakes import FakeClock
@@ -79,6 +80,23 @@ async def test_event_types_choose_layout_and_scans() -> None:
         ]
         detailed = [one for one in payloads if "mailerID" in one]
         assert 0 < len(payloads) - len(detailed) < len(detailed)
+
+
+async def test_faults_go_out_beside_the_proper_callbacks() -> None:
+    """Every kind of fault reaches the listener, and none of the forged ones counts as traffic."""
+    async with listening() as listener, aiohttp.ClientSession() as session:
+        listener.status = 401
+        terms = Terms(mids=frozenset([MID]), oddities=frozenset([ApiOddity.SUSPEND_AFTER_FAILURES]))
+        forged = {Fault.BAD_SIGNATURE: 1.0, Fault.UNKNOWN_SUBSCRIPTION: 1.0, Fault.NOT_JSON: 1.0}
+        async with usps_in_a_box(Plan(terms, faults=forged), FakeClock()) as box:
+            client = Client(session, box.base_url)
+            await client.log_in()
+            one = (await client.subscribe(listener.url)).body["subscriptionId"]
+            await box.tell(36)
+            assert box.truth.tally.faults == dict.fromkeys(forged, 9)
+            assert box.usps.subscriptions[one].is_called
+            await box.tell(4)
+            assert not box.usps.subscriptions[one].is_called
 
 
 async def test_all_can_go_to_one_url() -> None:
