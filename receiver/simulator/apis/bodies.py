@@ -35,14 +35,27 @@ _OPEN: Final = ConfigDict(frozen=True, strict=True, extra="allow")
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-class EmailNotification(BaseModel):
+class _Body(BaseModel):
+    """A declared field may be absent; null is not the same."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_nulls(cls, value: object) -> object:
+        if isinstance(value, dict):
+            for name, field in cls.model_fields.items():
+                if value.get(field.alias or name, "") is None:
+                    raise ValueError(f"{field.alias or name} must not be null")
+        return value
+
+
+class EmailNotification(_Body):
     """Whom USPS writes to."""
 
     model_config = _OPEN
     email: Annotated[str, Field(max_length=50, pattern=r"^[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+$")]
 
 
-class Filter(BaseModel):
+class Filter(_Body):
     """Whose pieces: a MID's or one number's, never both."""
 
     model_config = _OPEN
@@ -67,7 +80,7 @@ class Filter(BaseModel):
         return Shipper(self.mid or "", self.tracking_number)
 
 
-class NewSubscription(BaseModel):
+class NewSubscription(_Body):
     """The body of a creation and of a change."""
 
     model_config = _OPEN
@@ -87,7 +100,7 @@ class NewSubscription(BaseModel):
         return secret
 
 
-class TrackingItem(BaseModel):
+class TrackingItem(_Body):
     """One number of a lookup."""
 
     model_config = _STRICT
@@ -108,7 +121,7 @@ _ITEMS: Final = TypeAdapter(
 )
 
 
-class TokenRequest(BaseModel):
+class TokenRequest(_Body):
     """What every grant needs, and what one of them needs."""
 
     model_config = _STRICT
@@ -121,7 +134,7 @@ class TokenRequest(BaseModel):
     refresh_token: str | None = None
 
 
-class RevokeRequest(BaseModel):
+class RevokeRequest(_Body):
     """A refresh token to end."""
 
     model_config = _STRICT

@@ -110,6 +110,8 @@ async def test_wrong_lookups_are_refused() -> None:
         [{"trackingNumber": UNKNOWN, "expand": "DETAIL"}],
         [{"trackingNumber": UNKNOWN, "destinationZIPCode": "1234"}],
         [{"trackingNumber": UNKNOWN, "mailingDate": 7}],
+        [{"trackingNumber": UNKNOWN, "mailingDate": None}],
+        [{"trackingNumber": UNKNOWN, "destinationZIPCode": None}],
         {"trackingNumber": UNKNOWN},
     ]
     schema = {"$ref": "#/components/schemas/TrackingItem"}
