@@ -18,6 +18,7 @@ _LEAVING: Final = (7, 9)
 # Of journeys: with a notice between the plants, with scans on leaving post office and plant,
 # with an electronic return receipt.
 _NOTICE_SHARE: Final = 0.3
+_NOTICE_SCANNED_SHARE: Final = 0.3
 _DEPARTURE_SHARE: Final = 0.5
 _RECEIPT_SHARE: Final = 0.03
 
@@ -47,10 +48,7 @@ _PLANT_DEPARTURES: Final[Sequence[Named]] = (
     ("T1", "Departed USPS Regional Facility"),
     ("L1", "Departed USPS Regional Facility"),
 )
-_NOTICES: Final[Sequence[Named]] = (
-    ("NT", "In Transit to Next Facility"),
-    ("TL", "In Transit to Next Facility"),
-)
+_NEXT_FACILITY: Final = "In Transit to Next Facility"
 
 
 class Course:
@@ -89,26 +87,32 @@ class Course:
         self.pass_minutes(60, 240)
         self.scan_one(_PLANT_DEPARTURES, here)
         if here != there:
-            self._long_way(there)
+            self._long_way(here, there)
 
     def _at_plant(self, plant: Place, kind: str) -> None:
         code, text = self.choose.choice(_PLANT_ARRIVALS)
         self.scan(code, text % kind if "%" in text else text, plant)
 
-    def _long_way(self, there: Place) -> None:
+    def _long_way(self, here: Place, there: Place) -> None:
         shortest, longest = self._mail_class.transit_hours
         self.pass_minutes(shortest * 30, longest * 30)
         if self._delayed:
             self.scan("NT", "In Transit, Arriving Late", None, Stated.NOT)
             self.pass_minutes(1_440, 4_320)
         elif self.choose.random() < _NOTICE_SHARE:
-            code, text = self.choose.choice(_NOTICES)
-            self.scan(code, text, None, Stated.NOT)
+            self._notice(here)
         self.pass_minutes(shortest * 30, longest * 30)
         self._at_plant(there, "Destination")
         if self.choose.random() < _DEPARTURE_SHARE:
             self.pass_minutes(60, 360)
             self.scan_one(_PLANT_DEPARTURES, there)
+
+    def _notice(self, here: Place) -> None:
+        """Computed, without time and place; or with those of the plant that the piece left."""
+        if self.choose.random() < _NOTICE_SCANNED_SHARE:
+            self.scan("TL", _NEXT_FACILITY, here)
+        else:
+            self.scan("NT", _NEXT_FACILITY, None, Stated.NOT)
 
     def arrive(self, town: Place) -> None:
         """At the post office that delivers."""

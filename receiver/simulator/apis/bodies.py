@@ -29,7 +29,8 @@ _PORT: Final = (
 )
 _HOST: Final = r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?"
 _URL: Final = rf"^https?://{_HOST}(:{_PORT})?(/[A-Za-z0-9._~/-]*)?$"
-_NUMBER: Final = r"^[A-Za-z0-9]{4,34}$"
+MID_FORM: Final = r"^([0-9]{6}|[0-9]{9})$"
+NUMBER_FORM: Final = r"^[A-Za-z0-9]{4,34}$"
 _STRICT: Final = ConfigDict(frozen=True, strict=True, extra="forbid")
 _OPEN: Final = ConfigDict(frozen=True, strict=True, extra="allow")
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -59,8 +60,10 @@ class Filter(_Body):
     """Whose pieces: a MID's or one number's, never both."""
 
     model_config = _OPEN
-    mid: Annotated[str | None, Field(alias="MID", pattern=r"^([0-9]{6}|[0-9]{9})$")] = None
-    tracking_number: Annotated[str | None, Field(alias="trackingNumber", pattern=_NUMBER)] = None
+    mid: Annotated[str | None, Field(alias="MID", pattern=MID_FORM)] = None
+    tracking_number: Annotated[str | None, Field(alias="trackingNumber", pattern=NUMBER_FORM)] = (
+        None
+    )
     event_types: Annotated[
         list[Literal["ALL_UPDATES", "DELIVERY_ACTIVITY", "PACKAGE_DELAYED", "SCAN_EVENT_EXTRACT"]],
         Field(alias="trackingEventTypes"),
@@ -104,7 +107,7 @@ class TrackingItem(_Body):
     """One number of a lookup."""
 
     model_config = _STRICT
-    number: Annotated[str, Field(alias="trackingNumber", pattern=_NUMBER)]
+    number: Annotated[str, Field(alias="trackingNumber", pattern=NUMBER_FORM)]
     mailing_date: Annotated[date | None, Field(alias="mailingDate", strict=False)] = None
     zip_code: Annotated[str | None, Field(alias="destinationZIPCode", pattern=r"^[0-9]{5}$")] = None
 

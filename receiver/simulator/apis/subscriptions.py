@@ -1,5 +1,6 @@
 """Subscriptions - Tracking v3r2: clients manage whom USPS calls."""
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
@@ -8,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from receiver.simulator.apis.answers import answer, body_of, json_of, of_api, only_query
-from receiver.simulator.apis.bodies import read_subscription
+from receiver.simulator.apis.bodies import MID_FORM, NUMBER_FORM, read_subscription
 from receiver.simulator.apis.book import SubscriptionBook
 from receiver.simulator.apis.gate import Gate
 from receiver.simulator.apis.refusals import SUBSCRIPTIONS, bad_request
@@ -16,6 +17,8 @@ from receiver.simulator.apis.subscription import UspsSubscription
 
 SCOPE: Final = "subscriptions-tracking"
 _PATH: Final = f"{SUBSCRIPTIONS}/subscriptions"
+_MID: Final = re.compile(MID_FORM)
+_NUMBER: Final = re.compile(NUMBER_FORM)
 _MOST_LISTED: Final = 100
 _LISTED: Final = 20
 _LARGEST_OFFSET: Final = 10**9
@@ -68,7 +71,9 @@ class SubscriptionsApi:
         offset = _whole_number(query, "offset", 0, 0, _LARGEST_OFFSET)
         limit = _whole_number(query, "limit", _LISTED, 1, _MOST_LISTED)
         found = self._book.listed(
-            client_id, _values(query.get("MID")), _values(query.get("trackingNumber"))
+            client_id,
+            _values(query, "MID", _MID),
+            _values(query, "trackingNumber", _NUMBER),
         )
         page = found[offset : offset + limit]
         return answer(
@@ -112,8 +117,14 @@ def _id_of(request: Request) -> str:
     return found
 
 
-def _values(text: str | None) -> frozenset[str]:
-    return frozenset(part for part in (text or "").split(",") if part)
+def _values(query: dict[str, str], name: str, form: re.Pattern[str]) -> frozenset[str]:
+    """None given: none. Raises `ApiRefusal`: 400 for one that has not this form."""
+    if name not in query:
+        return frozenset()
+    found = query[name].split(",")
+    if not all(form.fullmatch(one) for one in found):
+        raise bad_request(f"OASValidation: {name}: write values with commas", name)
+    return frozenset(found)
 
 
 def _whole_number(query: dict[str, str], name: str, default: int, least: int, most: int) -> int:

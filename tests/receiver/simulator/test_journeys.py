@@ -9,7 +9,7 @@ import pytest
 from receiver.simulator.journeys import JourneyMaker
 from receiver.simulator.oddities import MANY, NONE, USUAL
 from receiver.simulator.places import plant_of, towns
-from receiver.simulator.scans import Ending, Journey, Oddity, Shipper
+from receiver.simulator.scans import Ending, Journey, Oddity, Shipper, Stated
 from schemas.event import EventCategory
 from schemas.identifiers import MidStatus, normalize_tracking_number
 from schemas.usps.codes import event_codes, facts_of
@@ -103,6 +103,14 @@ def test_every_code_of_the_table_occurs() -> None:
     """A few thousand packages meet all that USPS's codes can say, and some that they cannot."""
     met = {code for journey in journeys(3_000, rates=MANY) for code in codes(journey)}
     assert set(event_codes()) < met
+
+
+def test_whatever_moves_a_piece_states_its_time() -> None:
+    """Only what computers made may lack it: it would count as of the time of its receipt."""
+    for journey in journeys(500, rates=MANY):
+        for leg in journey.legs:
+            timeless = [scan.code for scan in leg.scans if scan.stated is Stated.NOT]
+            assert not any(facts_of(code).physical for code in timeless)
 
 
 def test_partners_bring_pieces_of_their_class_only() -> None:

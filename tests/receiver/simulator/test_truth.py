@@ -152,7 +152,7 @@ def test_final_states_and_event_sets_are_as_recorded(tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_many_packages_end_as_recorded(tmp_path: Path) -> None:
     """The same of twenty thousand."""
     record = tmp_path / "record.jsonl"

@@ -113,7 +113,16 @@ async def test_lists_are_filtered_and_paged() -> None:
 async def test_wrong_queries_are_refused() -> None:
     """Bounds are kept, and unknown parameters are a 400."""
     async with world() as usps:
-        for query in ("limit=0", "limit=101", "offset=-1", "offset=x", "limit=²", "unheard=of"):
+        for query in (
+            "limit=0",
+            "limit=101",
+            "offset=-1",
+            "offset=x",
+            "limit=²",
+            "unheard=of",
+            "MID=",
+            "MID=1",
+        ):
             name, _, value = query.partition("=")
             assert (await usps.client.list(**{name: value})).status == 400
 
