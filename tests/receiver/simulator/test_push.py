@@ -3,15 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from functools import partial
 
 import orjson
 
-from receiver.simulator.drive import Pace
+from receiver.simulator.drive import Pace, drive
 from receiver.simulator.latencies import Latencies
 from receiver.simulator.outgoing import Becomes, Outgoing
 from receiver.simulator.push import Pusher
+from receiver.simulator.pushers import Pushers
 from receiver.simulator.retries import Retries
 from receiver.simulator.truth import Answer
+from tests.receiver.fakes import FakeClock
 
 OK = b'HTTP/1.1 200 OK\r\ncontent-length: 17\r\n\r\n{"received":true}'
 REFUSED = b'HTTP/1.1 401 No\r\ncontent-length: 30\r\n\r\n{"error":"signature_mismatch"}'
@@ -125,3 +129,65 @@ def test_quantiles_are_close() -> None:
         found = latencies.quantile(share)
         assert found is not None
         assert share <= found <= share * 1.051
+
+
+async def steps_taken(outcomes: list[bool], *, waits: bool) -> int:
+    """How often `drive` asked for a step; it is stopped when there is no outcome left."""
+    stop, clock, taken = asyncio.Event(), FakeClock(), 0
+
+    def step() -> bool:
+        nonlocal taken
+        taken += 1
+        clock.advance(1)
+        if taken == len(outcomes):
+            stop.set()
+        return outcomes[taken - 1]
+
+    pushers = Pushers(
+        lambda url: Pusher(url, lambda *_: None, 1), "http://127.0.0.1:1/", all_to_it=True
+    )
+    await drive(step, pushers, Pace(1.0), clock, stop, waits=waits)
+    return taken
+
+
+async def test_what_is_told_out_ends_unless_more_may_come() -> None:
+    """Without APIs a run ends with its last callback; with them it waits for subscriptions."""
+    assert await steps_taken([True, False, True], waits=False) == 2
+    assert await steps_taken([True, False, False, True], waits=True) == 4
+
+
+async def test_each_url_has_a_pusher_of_its_own() -> None:
+    """A request goes where its subscription says, or all of them where the operator says."""
+    urls: list[str] = []
+
+    def make(url: str) -> Pusher:
+        urls.append(url)
+        return Pusher(url, lambda *_: None, 1)
+
+    for all_to_it, expected in (
+        (False, ["http://127.0.0.1:1/a", "http://127.0.0.1:1/b"]),
+        (True, ["http://127.0.0.1:1/a"]),
+    ):
+        urls.clear()
+        pushers = Pushers(make, "http://127.0.0.1:1/a", all_to_it=all_to_it)
+        pushers.push(request("one"))
+        pushers.push(replace(request("two"), listener_url="http://127.0.0.1:1/b"))
+        assert (urls, pushers.unsettled) == (expected, 2)
+        await pushers.settle(0)
+        assert pushers.unsettled == 0
+
+
+def _keep(answers: list[Answer], _: Outgoing, answer: Answer) -> None:
+    answers.append(answer)
+
+
+async def test_retries_are_as_they_are_set() -> None:
+    """Another status can be tried again, and nothing need be."""
+    for retries, attempts in ((Retries((0.0,), frozenset({401})), 2), (Retries(()), 1)):
+        answers: list[Answer] = []
+        async with listener(lambda _: REFUSED) as url:
+            pusher = Pusher(url, partial(_keep, answers), 1, retries)
+            pusher.push(request("one"))
+            await pusher.drain()
+            await pusher.settle(0)
+        assert [answer.attempts for answer in answers] == [attempts]
