@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from receiver.simulator.apis.bodies import (
@@ -26,6 +26,8 @@ def _written(value: object) -> bytes:
     return orjson.dumps(value)
 
 
+# A busy machine is no fault of the code.
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 FORM = "application/x-www-form-urlencoded"
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 JSON = st.recursive(
@@ -45,6 +47,7 @@ def refusal_of(read: Callable[[], object]) -> ApiRefusal | OAuthRefusal | None:
     return None
 
 
+@UNTIMED
 @given(BYTES, st.sampled_from([FORM, "application/json", ""]))
 def test_any_bytes_are_read_or_refused(body: bytes, media: str) -> None:
     """Each reader raises its refusal or returns what it reads."""
@@ -56,6 +59,7 @@ def test_any_bytes_are_read_or_refused(body: bytes, media: str) -> None:
         assert refusal is None or refusal.status == 400
 
 
+@UNTIMED
 @given(st.sampled_from(sorted(new_subscription("http://a/"))), JSON)
 def test_subscriptions_are_read_exactly_if_the_document_allows_them(field: str, value: Any) -> None:
     """The models are as strict as the document, and never repeat a secret."""
@@ -66,6 +70,7 @@ def test_subscriptions_are_read_exactly_if_the_document_allows_them(field: str, 
     assert SECRET not in str(refusal)
 
 
+@UNTIMED
 @given(st.text())
 def test_any_authorization_header_has_credentials_or_none(header: str) -> None:
     """What is no Basic header gives empty ones."""
