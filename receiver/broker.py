@@ -1,7 +1,7 @@
 """The way to the broker: a working producer, replaced when it can no longer be used."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -9,6 +9,7 @@ import structlog
 from receiver.producer import BROKER_FAULTS, Producer
 from receiver.topics import FindPartitions
 from schemas.clock import Clock
+from schemas.errors import OperatorError
 from schemas.metrics import ReceiverMetrics
 
 log = structlog.get_logger(__name__)
@@ -24,14 +25,20 @@ def _nothing() -> None:
     """Before anyone listens."""
 
 
+async def _remember_nothing(_: Mapping[str, int]) -> bool:
+    """Nobody keeps them."""
+    return False
+
+
 class Broker:
     """Builds the producer, watches whether the broker is there, and renews what is worn out.
 
     Attributes:
         producer: The one to use; None while there is none.
-        partitions: Partitions by topic. Read once: a piece must stay where it is.
+        partitions: Partitions by topic, kept or read. Read once: a piece must stay where it is.
         suspected: The broker did not answer lately.
         on_started, on_lost: Called with every new producer, and after it was given up and closed.
+        remember: Keeps the partitions that were read. True: they are not those kept before.
     """
 
     def __init__(
@@ -56,12 +63,14 @@ class Broker:
         self.suspected = False
         self.on_started: Callable[[], None] = _nothing
         self.on_lost: Callable[[], None] = _nothing
+        self.remember: Callable[[Mapping[str, int]], Awaitable[bool]] = _remember_nothing
+        self._reached = False
 
     def readiness(self) -> Sequence[str]:
         """Why the broker takes no records, if so."""
         if self._trouble:
             return [self._trouble]
-        return ["the broker does not answer; callbacks are refused"] if self.suspected else []
+        return ["the broker does not answer"] if self.suspected else []
 
     def acknowledged(self) -> None:
         """A batch was acknowledged just now."""
@@ -133,10 +142,22 @@ class Broker:
             )
             return False
         now = {topic: found[topic] for topic in self._topics}
-        if self.partitions and now != self.partitions:
+        if not self._reached:
+            await self._reach(now)
+        elif now != self.partitions:
             log.error("partitions_changed", known=self.partitions, now=now)
-        self.partitions = self.partitions or now
         return True
+
+    async def _reach(self, partitions: Mapping[str, int]) -> None:
+        """Raises `OperatorError` if what was taken so far lies by other numbers."""
+        if await self.remember(partitions):
+            raise OperatorError(
+                "partitions_changed",
+                f"the topics' partitions changed from {self.partitions} to {partitions} while "
+                "this receiver was down; what waited was sorted anew: start it again",
+            )
+        self._reached = True
+        self.partitions = partitions
 
     def _blame(self, trouble: str) -> None:
         if trouble != self._trouble:

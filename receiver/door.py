@@ -1,4 +1,4 @@
-"""Where records leave the receiver, whatever is behind it: Kafka, later also the spool."""
+"""Where records leave the receiver, whatever is behind it: Kafka, or the spool."""
 
 import asyncio
 from enum import Enum
@@ -44,7 +44,7 @@ async def publish(door: Door, record: OutgoingRecord) -> None:
     """
     outcome = await door.submit(record)
     if outcome is Outcome.NOT_KNOWN:
-        raise unavailable("the broker did not acknowledge in time")
+        raise unavailable("neither broker nor spool took it in time")
     if outcome is Outcome.TOO_LARGE:
         raise too_large()
 

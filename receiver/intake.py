@@ -22,7 +22,7 @@ Respond = Callable[[Answer], None]
 
 
 class Intake:
-    """Takes callbacks in; for each 200 the broker has acknowledged a record."""
+    """Takes callbacks in; for each 200 a record is durable."""
 
     def __init__(
         self,

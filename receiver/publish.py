@@ -1,22 +1,27 @@
 """Publishing by group commit: what arrives while a batch is in flight becomes the next batch.
 
 Each partition has a lane with at most one batch in flight, so that its order holds also when
-a batch is sent again. All records of a batch share the producer's future and one deadline. The
-batches for one broker start together, since one produce request is in flight per broker anyway.
+a batch is sent again. All records of a batch share the producer's future and one deadline.
+
+What the broker does not acknowledge in time goes to the spool, and what comes after it in its
+lane goes behind it. A lane's records leave the spool in their order and before newer ones: the
+last few are awaited in memory, so that a lane comes back to the straight way under any load.
 """
 
 import asyncio
-from collections.abc import Sequence
-from functools import partial
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.structs import TopicPartition
 
 from receiver.broker import Broker
 from receiver.door import Outcome, OutgoingRecord, too_large, unavailable
-from receiver.lanes import Flight, Group, Lane
-from receiver.producer import Producer
+from receiver.flights import Flights
+from receiver.lanes import Group, Lane
+from receiver.spool.rows import Row
+from receiver.spool.spool import Spool
+from receiver.spool.way import Instead, SpoolWay
 from schemas.clock import Clock
 from schemas.metrics import ReceiverMetrics
 from schemas.partitions import partition_of
@@ -32,47 +37,82 @@ OVERHEAD_BYTES: Final = 1024
 SUSPECTED_TIMEOUT_SECONDS: Final = 0.8
 # A batch that stays unanswered although the broker answers: the producer has lost it.
 LOST_AFTER_SECONDS: Final = 15.0
+# So many records of a lane that the spool still has are awaited in memory by what is newer.
+NEARLY_READ: Final = 256
 
 
 class GroupCommit:
-    """The door to Kafka."""
+    """The door to Kafka, and to the spool while Kafka is slow or away."""
 
     def __init__(
         self,
         broker: Broker,
+        spool: Spool,
         metrics: ReceiverMetrics,
         clock: Clock,
+        *,
         timeout_seconds: float,
         max_waiting: int,
-        *,
+        instead: Instead = lambda _: None,
         lost_after_seconds: float = LOST_AFTER_SECONDS,
     ) -> None:
         self._broker = broker
-        self._metrics = metrics
-        self._clock = clock
+        self._spool = spool
         self._timeout = timeout_seconds
         self._max_waiting = max_waiting
         self._lost_after = lost_after_seconds
         self._waiting = 0
         self._waiting_bytes = 0
         self._lanes: dict[str, list[Lane]] = {}
-        self._wanting: set[Lane] = set()
-        self._flights: dict[int | None, Flight] = {}
-        self._starting = False
-        self._tasks: set[asyncio.Task[None]] = set()
-        broker.on_started = self._start_soon
+        self._flights = Flights(broker, metrics, clock, self._landed)
+        self._way = SpoolWay(spool, self._flights, self._settle, self._lane, instead)
+        broker.on_started = self._begin
         broker.on_lost = self._recall
+        spool.on_opened = self._reopened
         metrics.in_flight.set_function(lambda: self._waiting)
 
+    @property
+    def spools(self) -> bool:
+        """Whether it takes records without the broker."""
+        return self._spool.takes and bool(self._broker.partitions)
+
+    def lanes(self) -> Iterator[Lane]:
+        """Every lane that was opened so far."""
+        for lanes in self._lanes.values():
+            yield from lanes
+
     def submit(self, record: OutgoingRecord) -> "asyncio.Future[Outcome]":
-        """See `Door`. The future ends before the timeout."""
+        """See `Door`. The future ends before the timeout, and the spool's after it."""
         size = len(record.value) + len(record.key) + OVERHEAD_BYTES
         self._check_room(size)
+        lane = self._lane(record)
         waiter: asyncio.Future[Outcome] = asyncio.Future()
-        self._join(self._lane(record), size).add(record, waiter, size)
+        if (lane.unread or lane.stuck or self._broker.suspected) and self._spooled(lane):
+            group = Group(0.0)
+            group.add(record, waiter, size)
+            self._divert(lane)
+            self._way.copy(lane, group)
+        else:
+            self._join(lane, size).add(record, waiter, size)
         self._waiting += 1
         self._waiting_bytes += size
         return waiter
+
+    @property
+    def drained_bytes(self) -> int:
+        """Of what was fed and is not written yet."""
+        return self._way.drained_bytes
+
+    def feed(self, lane: Lane, rows: Sequence[Row], expected: int) -> None:
+        """The lane's next rows of the spool, of so many, are written before all that waits."""
+        group = self._way.group_of(lane, rows)
+        if not rows:
+            self._way.missing(lane, expected)
+        elif group is not None:
+            self._watch(lane, group)
+            lane.drained.append(group)
+        if not lane.idle:
+            self._flights.want(lane)
 
     def _check_room(self, size: int) -> None:
         if size > LARGE_RECORD_BYTES:
@@ -82,18 +122,29 @@ class GroupCommit:
 
     def _lane(self, record: OutgoingRecord) -> Lane:
         lanes = self._lanes.get(record.topic) or self._open_lanes(record.topic)
-        lane = lanes[partition_of(record.key, len(lanes))]
-        if lane.overdue or (self._broker.suspected and self._broker.producer is None):
-            raise unavailable("the broker is away")
-        return lane
+        return lanes[partition_of(record.key, len(lanes))]
 
     def _open_lanes(self, topic: str) -> list[Lane]:
         count = self._broker.partitions.get(topic)
         if count is None:
             raise unavailable("no broker was reached yet")
-        lanes = [Lane(TopicPartition(topic, number)) for number in range(count)]
+        partitions = [TopicPartition(topic, number) for number in range(count)]
+        lanes = [Lane(partition, self._spool.backlog(partition)) for partition in partitions]
         self._lanes[topic] = lanes
         return lanes
+
+    def _spooled(self, lane: Lane) -> bool:
+        """Whether a lane's new records go to the spool. Raises `PublishFailed`: nowhere."""
+        nearly_read = lane.unread <= NEARLY_READ
+        if nearly_read and not lane.stuck and not self._broker.suspected:
+            return False
+        if self._spool.takes:
+            return True
+        if not nearly_read:
+            raise unavailable("the spool takes no more")
+        if lane.overdue or (self._broker.suspected and self._broker.producer is None):
+            raise unavailable("the broker is away")
+        return False
 
     def _join(self, lane: Lane, size: int) -> Group:
         """The lane's last group that has room for so many bytes."""
@@ -101,8 +152,7 @@ class GroupCommit:
         if group is None or not group.open or group.size + size > GROUP_BYTES:
             group = self._new_group(lane, asyncio.get_running_loop().time() + self._patience)
             lane.waiting.append(group)
-            self._wanting.add(lane)
-            self._start_soon()
+            self._flights.want(lane)
         return group
 
     @property
@@ -117,9 +167,23 @@ class GroupCommit:
         return group
 
     def _expire(self, lane: Lane, group: Group) -> None:
+        """The broker did not acknowledge in time: to the spool, with all that waits behind."""
+        lane.stuck = True
+        self._broker.missed()
+        if self._spool.takes:
+            self._divert(lane)
+        else:
+            self._drop(lane, group)
+
+    def _divert(self, lane: Lane) -> None:
+        for group in lane.take_waiting():
+            self._way.copy(lane, group)
+            if lane.flying is group:
+                self._look_again(lane, group)
+
+    def _drop(self, lane: Lane, group: Group) -> None:
         """Answers those who wait. What was not sent is dropped; what was may still be written."""
         self._settle(group, Outcome.NOT_KNOWN)
-        self._broker.missed()
         if lane.flying is group:
             while lane.waiting:
                 self._settle(lane.waiting.popleft(), Outcome.NOT_KNOWN)
@@ -131,6 +195,19 @@ class GroupCommit:
         self._waiting -= len(group.records)
         self._waiting_bytes -= group.size
         group.settle(outcome)
+
+    def _watch(self, lane: Lane, group: Group) -> None:
+        """Nobody waits for what is drained, but a broker that does not take it is noticed."""
+        loop = asyncio.get_running_loop()
+        group.timer = loop.call_later(self._timeout, self._not_drained, lane, group)
+
+    def _not_drained(self, lane: Lane, group: Group) -> None:
+        if lane.flying is group:
+            lane.stuck = True
+            self._broker.missed()
+            self._look_again(lane, group)
+        elif not group.settled:
+            self._watch(lane, group)
 
     def _look_again(self, lane: Lane, group: Group) -> None:
         loop = asyncio.get_running_loop()
@@ -144,109 +221,56 @@ class GroupCommit:
         else:
             self._broker.renew("batch_lost")
 
+    def _begin(self) -> None:
+        """There is a producer: also for lanes that only the spool has anything of."""
+        for topic in self._broker.partitions:
+            if topic not in self._lanes:
+                self._open_lanes(topic)
+        self._flights.start_soon()
+
     def _recall(self) -> None:
-        """The producer is gone: what it had and somebody still waits for is sent again."""
-        self._flights.clear()
-        for lanes in self._lanes.values():
-            for lane in lanes:
-                lane.call_back()
-            self._wanting.update(lane for lane in lanes if lane.waiting)
+        self._flights.recall(self.lanes())
 
-    def _start_soon(self) -> None:
-        # In the loop's next turn: what else arrived in this one comes along.
-        if not self._starting:
-            self._starting = True
-            asyncio.get_running_loop().call_soon(self._start)
+    def _reopened(self) -> None:
+        """The spool could not be used before; what it has is read from its beginning."""
+        for lane in self.lanes():
+            lane.unread = lane.uncommitted + self._spool.backlog(lane.partition)
+            lane.read_to = 0
 
-    def _start(self) -> None:
-        self._starting = False
-        producer = self._broker.producer
-        if producer is None:
-            return
-        for leader, lanes in self._ready(producer).items():
-            flight = Flight(leader, self._clock.monotonic())
-            self._flights[leader] = flight
-            batches = [(lane, lane.take_off()) for lane in lanes]
-            task = asyncio.create_task(self._fly(producer, flight, batches))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    def _ready(self, producer: Producer) -> dict[int | None, list[Lane]]:
-        """Lanes that may start, by the broker they go to."""
-        ready: dict[int | None, list[Lane]] = {}
-        for lane in tuple(self._wanting):
-            if not lane.waiting:
-                self._wanting.discard(lane)
-            elif lane.flying is None:
-                leader = producer.leader(lane.partition)
-                if leader not in self._flights:
-                    ready.setdefault(leader, []).append(lane)
-        return ready
-
-    async def _fly(
-        self, producer: Producer, flight: Flight, batches: Sequence[tuple[Lane, Group]]
-    ) -> None:
-        now_ms = int(self._clock.now().timestamp() * 1000)
-        for lane, group in batches:
-            if lane.flying is not group:
-                continue  # recalled meanwhile
-            try:
-                future = await producer.send(lane.partition, group.records, now_ms)
-            except Exception as error:  # noqa: BLE001 -- whatever aiokafka raises: not written
-                self._land(lane, group, flight, error)
-            else:
-                future.add_done_callback(partial(self._landed, lane, group, flight))
-
-    def _landed(
-        self, lane: Lane, group: Group, flight: Flight, future: "asyncio.Future[Any]"
-    ) -> None:
-        error = asyncio.CancelledError() if future.cancelled() else future.exception()
-        self._land(lane, group, flight, error)
-
-    def _land(self, lane: Lane, group: Group, flight: Flight, error: BaseException | None) -> None:
-        if lane.flying is not group:
-            return  # recalled: it belongs to a producer that was given up
-        lane.flying = None
-        if self._flights.get(flight.leader) is flight:
-            del self._flights[flight.leader]
+    def _landed(self, lane: Lane, group: Group, error: BaseException | None) -> None:
         if error is None:
-            self._acknowledge(group, flight)
+            lane.stuck = False
+            if not (group.settled or group.seqs):
+                self._settle(group, Outcome.WRITTEN)
+            self._broker.acknowledged()
+            self._way.written(lane, group)
         elif isinstance(error, MessageSizeTooLargeError):
             self._refuse(lane, group)
         else:
-            self._retry(lane, group, type(error).__name__)
-        if lane.waiting:
-            self._wanting.add(lane)
-        if self._wanting:
-            self._start_soon()
-
-    def _acknowledge(self, group: Group, flight: Flight) -> None:
-        if not group.settled:
-            self._settle(group, Outcome.WRITTEN)
-        self._broker.acknowledged()
-        self._metrics.publish_seconds.observe(self._clock.monotonic() - flight.began)
-        self._metrics.batch_records.observe(len(group.records))
-
-    def _retry(self, lane: Lane, group: Group, why: str) -> None:
-        """Within its deadline, by another producer: this one has lost its sequence numbers."""
-        if not group.settled:
-            lane.waiting.appendleft(group)
-        self._broker.renew(why)
+            # By another producer: this one has lost its sequence numbers.
+            lane.put_back(group)
+            self._broker.renew(type(error).__name__)
 
     def _refuse(self, lane: Lane, group: Group) -> None:
         """A record that the broker calls too large is never sent again; others are, alone."""
-        if group.settled:
-            pass
-        elif len(group.records) == 1:
-            self._settle(group, Outcome.TOO_LARGE)
-        else:
+        if group.settled or group.copy is not None:
+            pass  # nobody waits any more, or it comes again from the spool
+        elif len(group.records) > 1:
             self._split(lane, group)
+        elif group.seqs:
+            self._way.refused(lane, group)
+        else:
+            self._settle(group, Outcome.TOO_LARGE)
         self._broker.renew("record_too_large")
 
     def _split(self, lane: Lane, group: Group) -> None:
         group.stop_timer()
-        singles = [self._new_group(lane, group.due_at) for _ in group.records]
-        for single, record, waiter in zip(singles, group.records, group.waiters, strict=True):
-            single.add(record, waiter, group.size // len(singles))
-            single.open = False
-        lane.waiting.extendleft(reversed(singles))
+        if group.seqs:
+            group.settled = True
+        for single in reversed(group.singles()):
+            if single.seqs:
+                self._watch(lane, single)
+            else:
+                loop = asyncio.get_running_loop()
+                single.timer = loop.call_at(single.due_at, self._expire, lane, single)
+            lane.put_back(single)

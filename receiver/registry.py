@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from receiver.kept import KeptSubscriptions, document_of
 from receiver.producer import BROKER_FAULTS, START_SECONDS
 from receiver.subscriptions import Resolved, SubscriptionTable, resolve_subscriptions
 from receiver.topics import FindPartitions
@@ -43,7 +44,8 @@ def kafka_reader(options: KafkaOptions) -> RegistryReader:
 class RegistryView:
     """Keeps `table` current. It is None until the registry was read once.
 
-    A view that loses the broker keeps what it has, and reads all again when it is back.
+    A view that loses the broker keeps what it has, and reads all again when it is back. What
+    it has is kept on disk too: until the broker was reached, `table` is made from that.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class RegistryView:
         secrets: Secrets,
         metrics: ReceiverMetrics,
         registry_metrics: RegistryMetrics,
+        kept: KeptSubscriptions,
     ) -> None:
         self._make_reader = make_reader
         self._find_partitions = find_partitions
@@ -65,7 +68,24 @@ class RegistryView:
         self._log: RegistryLog | None = None
         self._resolved: Resolved | None = None
         self._trouble = "the registry was not read yet"
+        self._kept = kept
+        self._current = False
+        self._unkept = False
         self.table: SubscriptionTable | None = None
+
+    def restore(self) -> None:
+        """At start, before anything is served; blocks: what was kept is in force."""
+        self._log = self._kept.read()
+        if self._log is not None:
+            self._rebuild()
+            log.info("registry_restored", revision=self._log.registry.revision)
+
+    def notes(self) -> Sequence[str]:
+        """What is in force, if that may be of yesterday."""
+        if self._current or self._log is None:
+            return []
+        revision = self._log.registry.revision
+        return [f"subscriptions as last seen (revision {revision}) are in force: {self._trouble}"]
 
     def readiness(self) -> Sequence[str]:
         """Why there is no table, if so."""
@@ -105,8 +125,9 @@ class RegistryView:
         registry_log = RegistryLog(lambda: self._changed(registry_log))
         follower = RegistryFollower(reader, self._topics, registry_log)
         await follower.catch_up()
-        self._log = registry_log
+        self._log, self._current = registry_log, True
         self._rebuild()
+        await self._keep()
         log.info("registry_read", revision=registry_log.registry.revision)
         await follower.run()
 
@@ -136,6 +157,7 @@ class RegistryView:
             for problem in resolved.problems:
                 log.error("secret_unusable", detail=problem)
         self._resolved = resolved
+        self._unkept = self._current
         self.table = resolved.table
         self._metrics.unresolved_secrets.set(len(resolved.without_secret))
         self._registry_metrics.revision.set(self._log.registry.revision)
@@ -148,6 +170,12 @@ class RegistryView:
             changed = await asyncio.to_thread(self._secrets.refresh)
             if changed or (self._resolved is not None and self._resolved.problems):
                 self._rebuild()
+            await self._keep()
+
+    async def _keep(self) -> None:
+        if self._unkept and self._log is not None:
+            self._unkept = False
+            await asyncio.to_thread(self._kept.write, document_of(self._log))
 
     def _blame(self, trouble: str) -> None:
         if trouble != self._trouble:

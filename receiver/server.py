@@ -48,13 +48,10 @@ class Server:
         receiver = assemble(self._tools)
         self._catch_signals()
         public = public_server(receiver.listener, self._tools.settings, self._ports.public)
-        admin = self._ports.admin(partial(self._readiness, receiver), self._tools.metrics)
-        background = [
-            asyncio.create_task(receiver.broker.run()),
-            asyncio.create_task(receiver.registry.run()),
-            asyncio.create_task(receiver.tokens.run()),
-            asyncio.create_task(receiver.silence.run()),
-        ]
+        admin = self._ports.admin(
+            partial(self._readiness, receiver), self._tools.metrics, receiver.notes
+        )
+        background = [asyncio.create_task(receiver.run())]
         freezing = asyncio.create_task(_freeze_when_ready(receiver))
         listening = asyncio.create_task(public.serve(sockets=list(self._ports.sockets)))
         observing = asyncio.create_task(admin.serve())

@@ -20,6 +20,9 @@ GAUGES_OVER_WORKERS: Final[Mapping[str, Literal["sum", "min", "max", "latest"]]]
     "usps_receiver_connections": "sum",
     "usps_receiver_broker_available": "min",
     "usps_receiver_secret_last_used_timestamp_seconds": "latest",
+    "usps_receiver_spool_records": "sum",
+    "usps_receiver_spool_bytes": "sum",
+    "usps_receiver_spool_oldest_seconds": "max",
     "usps_receiver_subscriptions_without_secret": "max",  # all read the same registry
     "usps_merchant_token_seconds_left": "min",
     "usps_merchant_token_refused": "max",
@@ -76,7 +79,7 @@ class ReceiverMetrics:
         )
         self.broker_available = Gauge(
             "usps_receiver_broker_available",
-            "1: the broker acknowledged lately. 0: callbacks are refused.",
+            "1: the broker acknowledged lately. 0: callbacks go to the spool.",
             registry=registry,
         )
         self.events = Counter(
@@ -145,6 +148,43 @@ class ReceiverMetrics:
             "Connections that the listener ended for the client's fault. A rise in headers_late, "
             "body_late or silent: slow or hostile clients. too_many_connections and "
             "too_many_from_address: raise the bound, or trust the proxy. failed: a bug of ours.",
+            ["reason"],
+            registry=registry,
+        )
+
+
+class SpoolMetrics:
+    """Where the receiver's records wait while the broker is slow or away."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.records = Gauge(
+            "usps_receiver_spool_records",
+            "Records that wait on the disk. A rise: the broker is slow or away.",
+            registry=registry,
+        )
+        self.bytes = Gauge(
+            "usps_receiver_spool_bytes",
+            "What they take. Near the setting's bound: 503 follows.",
+            registry=registry,
+        )
+        self.oldest_seconds = Gauge(
+            "usps_receiver_spool_oldest_seconds",
+            "Age of the oldest of them. Rising while the broker is there: it is not drained.",
+            registry=registry,
+        )
+        self.spooled = Counter(
+            "usps_receiver_spooled_total",
+            "Records put on the disk. A rise: the broker is slow or away.",
+            registry=registry,
+        )
+        self.drained = Counter(
+            "usps_receiver_spool_drained_total",
+            "Records that left the disk for the broker.",
+            registry=registry,
+        )
+        self.failures = Counter(
+            "usps_receiver_spool_failures_total",
+            "What went wrong with the spool. A rise: look at its disk, and at what `check` says.",
             ["reason"],
             registry=registry,
         )

@@ -113,7 +113,9 @@ class Settings(BaseModel):
     spool_directory: Path = Field(
         Path(".scanwire/spool"), description="Where callbacks wait while the broker is away."
     )
-    spool_max_bytes: Count = Field(1_073_741_824, description="The most the spool may hold.")
+    spool_max_bytes: Count = Field(
+        1_073_741_824, description="The most that each worker's spool may hold; then 503."
+    )
     header_timeout_seconds: Seconds = Field(10.0, description="For a request's headers.")
     body_timeout_seconds: Seconds = Field(10.0, description="For a request's body.")
     silence_timeout_seconds: Annotated[float, Field(gt=0, le=20)] = Field(
@@ -141,10 +143,10 @@ class Settings(BaseModel):
         (), description="Networks whose clients are served, comma-separated; empty: everybody."
     )
     max_callbacks_in_flight: Count = Field(
-        2_000, description="Callbacks that wait for the broker at a time; more get 503."
+        2_000, description="Callbacks that wait for broker or spool at a time; more get 503."
     )
     publish_timeout_seconds: Seconds = Field(
-        4.0, description="How long a callback waits for the broker before 503."
+        4.0, description="How long a callback waits for the broker before it goes to the spool."
     )
     timestamp_max_age_seconds: Seconds = Field(
         259_200.0, description="A callback reported longer ago is stale (72 h)."

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -14,8 +15,13 @@ from aiokafka.errors import (
     OutOfOrderSequenceNumber,
 )
 from aiokafka.structs import TopicPartition
+from prometheus_client import CollectorRegistry
 
 from receiver.door import OutgoingRecord
+from receiver.spool.directory import SpoolDirectory
+from receiver.spool.spool import Spool
+from schemas.clock import Clock
+from schemas.metrics import SpoolMetrics
 
 
 class FakeClock:
@@ -43,6 +49,7 @@ class FakeKafka:
     Attributes:
         reachable: False: connections are refused; what is in flight hangs.
         answering: False: batches are kept back until `answer()`, as by a slow broker.
+        stuck: Partitions whose batches are kept back although all others are answered.
         max_bytes: Larger batches are refused.
         fail_next: Raised by the next batch, as an idempotent producer's error would be.
     """
@@ -52,6 +59,7 @@ class FakeKafka:
         self.batches: list[tuple[TopicPartition, list[OutgoingRecord]]] = []
         self.reachable = True
         self.answering = True
+        self.stuck: set[int] = set()
         self.max_bytes = 1_000_000
         self.fail_next: Exception | None = None
         self.producers: list[FakeProducer] = []
@@ -85,7 +93,8 @@ class FakeKafka:
 
     def take(self, batch: "Batch") -> None:
         """A produce request arrives, or would."""
-        if self.reachable and self.answering:
+        answering = self.answering and batch.partition.partition not in self.stuck
+        if self.reachable and answering:
             self._settle(batch)
         else:
             self._kept_back.append(batch)
@@ -95,7 +104,7 @@ class FakeKafka:
         self.reachable = self.answering = True
         kept_back, self._kept_back = self._kept_back, []
         for batch in kept_back:
-            self._settle(batch)
+            self.take(batch)
 
     def _settle(self, batch: "Batch") -> None:
         if batch.future.done():
@@ -171,3 +180,8 @@ async def eventually(holds: Callable[[], object], seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110 -- there is no event for any condition
             await asyncio.sleep(0.002)
+
+
+def unusable_spool(clock: Clock) -> Spool:
+    """One that was never opened, as on a broken disk: it takes nothing."""
+    return Spool(SpoolDirectory(Path("/nowhere")), 1, SpoolMetrics(CollectorRegistry()), clock)

@@ -1,4 +1,4 @@
-"""Group commit: batches, deadlines, a broker that goes and comes, producers that break."""
+"""Group commit without a spool: batches, deadlines, a broker and producers that fail."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ from receiver.publish import GroupCommit
 from schemas.clock import SystemClock
 from schemas.errors import PublishFailed, RecordRejected
 from schemas.metrics import ReceiverMetrics
-from tests.receiver.fakes import FakeKafka, FakeProducer, counted, eventually
+from tests.receiver.fakes import FakeKafka, FakeProducer, counted, eventually, unusable_spool
 
 TOPIC = "usps.tracking-updates.v1"
 TIMEOUT_SECONDS = 0.15
@@ -32,7 +32,13 @@ class World:
             self.kafka.producer, self.kafka.find_partitions, [TOPIC], metrics, clock
         )
         self.door = GroupCommit(
-            self.broker, metrics, clock, TIMEOUT_SECONDS, MAX_WAITING, lost_after_seconds=0.05
+            self.broker,
+            unusable_spool(clock),
+            metrics,
+            clock,
+            timeout_seconds=TIMEOUT_SECONDS,
+            max_waiting=MAX_WAITING,
+            lost_after_seconds=0.05,
         )
 
     def publish(self, value: str, key: str = "key") -> "asyncio.Task[None]":

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ from aiokafka.errors import KafkaConnectionError
 from aiokafka.structs import TopicPartition
 from prometheus_client import CollectorRegistry
 
+from receiver.kept import KeptSubscriptions
 from receiver.registry import RegistryView
 from schemas.metrics import ReceiverMetrics, RegistryMetrics
 from schemas.registry.log import REVISION_KEY
@@ -109,8 +111,9 @@ class Reader:
 class World:
     """A view, its topics and its secrets."""
 
-    def __init__(self) -> None:
-        self.topics = Topics()
+    def __init__(self, directory: Path, topics: Topics | None = None) -> None:
+        self.topics = topics or Topics()
+        self.kept = directory / "subscriptions.json"
         self.files: dict[str, str] = {}
         self.metrics = CollectorRegistry()
         self.view = RegistryView(
@@ -120,6 +123,7 @@ class World:
             secrets=Secrets({"NEW": NEW, "OLD": OLD, "SHORT": "x"}, self._read),
             metrics=ReceiverMetrics(self.metrics),
             registry_metrics=RegistryMetrics(self.metrics),
+            kept=KeptSubscriptions(directory),
         )
 
     def _read(self, path: str) -> str:
@@ -139,9 +143,9 @@ class World:
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
+async def world(tmp_path: Path) -> AsyncIterator[World]:
     """Ended after the test."""
-    one = World()
+    one = World(tmp_path)
     one.running = asyncio.create_task(asyncio.sleep(0))
     yield one
     one.running.cancel()

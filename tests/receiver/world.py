@@ -5,6 +5,7 @@ import base64
 import hmac
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -15,6 +16,7 @@ from receiver.broker import Broker
 from receiver.commissioning import Commissioning
 from receiver.intake import Intake
 from receiver.judge import Judge
+from receiver.kept import KeptSubscriptions
 from receiver.listener import Listener
 from receiver.publish import GroupCommit
 from receiver.quarantine import MinuteCaps, Quarantine
@@ -25,7 +27,7 @@ from receiver.tallies import BeforeScrape, Tallies
 from schemas.metrics import ReceiverMetrics, RegistryMetrics
 from schemas.secrets import Secrets
 from schemas.settings import Settings
-from tests.receiver.fakes import FakeClock, FakeKafka, eventually
+from tests.receiver.fakes import FakeClock, FakeKafka, eventually, unusable_spool
 
 SUBSCRIPTION_ID = "0190aa11-2b3c-7d4e-8f50-61728394a5b6"
 SECRET = b"sample-only-secret-0123456789abc"
@@ -83,6 +85,7 @@ class World:
         self.kafka = FakeKafka({self.updates: 4, self.quarantine: 4})
         self.kafka.max_bytes = 8 * 1024 * 1024
         self.clock = FakeClock()
+        self.spool = unusable_spool(self.clock)
         self.registry_of_metrics = CollectorRegistry()
         scrape = BeforeScrape(self.registry_of_metrics)
         self.metrics = ReceiverMetrics(self.registry_of_metrics)
@@ -107,6 +110,7 @@ class World:
             secrets=Secrets({}, str),
             metrics=self.metrics,
             registry_metrics=RegistryMetrics(self.registry_of_metrics),
+            kept=KeptSubscriptions(Path("/nowhere")),
         )
         view.table = {SUBSCRIPTION_ID: SUBSCRIPTION}
         return view
@@ -115,10 +119,11 @@ class World:
         settings = self.settings
         door = GroupCommit(
             self.broker,
+            self.spool,
             self.metrics,
             self.clock,
-            settings.publish_timeout_seconds,
-            settings.max_callbacks_in_flight,
+            timeout_seconds=settings.publish_timeout_seconds,
+            max_waiting=settings.max_callbacks_in_flight,
         )
         caps = MinuteCaps(
             self.clock,

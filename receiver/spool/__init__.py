@@ -1,0 +1,1 @@
+"""Where records wait on this machine's disk while the broker is slow or away."""
