@@ -10,7 +10,6 @@ from typing import IO, Final
 
 import structlog
 
-from receiver.spool.rows import Row
 from receiver.spool.store import FILE_NAME, Changes, SpoolStore
 from schemas.errors import OperatorError
 from schemas.settings import PREFIX
@@ -99,7 +98,7 @@ def _move(directory: Path, store: SpoolStore) -> int:
                 after = 0
                 while rows := source.read(lane, after, source.top_seq, _CHUNK_BYTES):
                     after = rows[-1].seq
-                    store.commit(Changes(_renumbered(rows, store.top_seq + 1)))
+                    store.commit(Changes(rows))
                     source.commit(Changes(gone={lane: after}))
                     moved += len(rows)
         finally:
@@ -109,7 +108,3 @@ def _move(directory: Path, store: SpoolStore) -> int:
     else:
         log.warning("spool_adopted", directory=str(directory), records=moved)
     return moved
-
-
-def _renumbered(rows: list[Row], seq: int) -> list[Row]:
-    return [row._replace(seq=seq + place) for place, row in enumerate(rows)]

@@ -14,7 +14,8 @@ MAX_SEQ: Final = 1 << 53
 
 
 class Row(NamedTuple):
-    """One record. `seq` orders all rows of a spool; `at` is when it came, seconds of the epoch.
+    """One record. `seq` orders all rows of a spool, 0 before it is in one; `at` is when it came,
+    in seconds of the epoch.
 
     `size` counts against the spool's limit; `checksum` is over key, headers and value, since
     a database notices damage to its structure, not to its contents.
@@ -48,14 +49,12 @@ def checksum_of(key: bytes, headers: bytes, value: bytes) -> int:
     return crc32(value, crc32(headers, crc32(key)))
 
 
-def to_row(record: OutgoingRecord, lane: TopicPartition, seq: int, at: float) -> Row:
-    """The row of a record."""
+def to_row(record: OutgoingRecord, lane: TopicPartition, at: float) -> Row:
+    """The row of a record, without its number."""
     headers = orjson.dumps([(name, value.decode("latin-1")) for name, value in record.headers])
     size = ROW_BYTES + len(record.key) + len(headers) + len(record.value)
     checksum = checksum_of(record.key, headers, record.value)
-    return Row(
-        seq, lane.topic, lane.partition, size, at, checksum, record.key, headers, record.value
-    )
+    return Row(0, lane.topic, lane.partition, size, at, checksum, record.key, headers, record.value)
 
 
 def to_record(row: Row) -> OutgoingRecord:

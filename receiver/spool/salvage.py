@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from receiver.spool.rows import Row
-from receiver.spool.store import FILE_NAME, Changes, SpoolStore
+from receiver.spool.store import FILE_NAME, SpoolStore
 
 log = structlog.get_logger(__name__)
 DAMAGED: Final = ".damaged-"
@@ -86,9 +86,9 @@ def copy_rows(source: sqlite3.Connection, store: SpoolStore) -> int:
             continue
         chunk.append(row)
         if len(chunk) == _CHUNK_ROWS:
-            store.commit(Changes(chunk))
+            store.restore(chunk)
             copied, chunk = copied + len(chunk), []
-    store.commit(Changes(chunk))
+    store.restore(chunk)
     return copied + len(chunk)
 
 

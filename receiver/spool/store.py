@@ -6,8 +6,8 @@ what waits must not count as this process's memory. Everything here blocks: for 
 
 import os
 import sqlite3
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -35,7 +35,10 @@ _SCHEMA: Final = (
     "CREATE INDEX IF NOT EXISTS by_lane ON record (topic, partition, seq, size)",
     "CREATE TABLE IF NOT EXISTS partitions (topic TEXT PRIMARY KEY, count INTEGER NOT NULL)",
 )
-_INSERT: Final = "INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ROW: Final = "record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_TO_NEW_LANES: Final = (
+    "UPDATE record SET partition = lane_of(key, ?) WHERE topic = ? AND partition != ?"
+)
 _DELETE: Final = "DELETE FROM record WHERE topic = ? AND partition = ? AND seq <= ? RETURNING size"
 _READ: Final = (
     "SELECT * FROM record WHERE topic = ? AND partition = ? AND seq > ? AND seq <= ? "
@@ -45,11 +48,15 @@ _READ: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """What waits: records, their bytes, and since when (seconds of the epoch) the oldest does."""
+    """What waits: records, their bytes, and since when (seconds of the epoch) the oldest does.
+
+    `top_seq`: the number of the row that came last.
+    """
 
     records: int = 0
     bytes: int = 0
     oldest_at: float | None = None
+    top_seq: int = 0
 
 
 @dataclass(slots=True)
@@ -81,6 +88,7 @@ class SpoolStore:
             self.partitions: dict[str, int] = dict(
                 self.connection.execute("SELECT topic, count FROM partitions")
             )
+            self.top_seq = 0
             self.recount()
         except BaseException:
             self.connection.close()
@@ -89,34 +97,40 @@ class SpoolStore:
     def recount(self) -> None:
         """Looks again at what is there. Raises `DatabaseError` if it contradicts itself."""
         self.backlog = self._count()
-        self.top_seq: int = self._one("SELECT coalesce(max(seq), 0) FROM record")
+        self.top_seq = max(self.top_seq, self._one("SELECT coalesce(max(seq), 0) FROM record"))
         self._records = sum(count for count, _ in self.backlog.values())
         self._bytes = sum(size for _, size in self.backlog.values())
 
     def depth(self) -> Depth:
         """What waits now."""
         oldest = self.connection.execute("SELECT at FROM record ORDER BY seq LIMIT 1").fetchone()
-        return Depth(self._records, self._bytes, oldest[0] if oldest else None)
+        return Depth(self._records, self._bytes, oldest[0] if oldest else None, self.top_seq)
 
     def commit(self, changes: Changes) -> Depth:
-        """All of it or, with an exception, nothing; on the disk when this returns."""
-        execute = self.connection.execute
-        execute("BEGIN IMMEDIATE")
-        try:
-            self.connection.executemany(_INSERT, changes.rows)
+        """All of it or, with an exception, nothing; on the disk when this returns.
+
+        Rows get the next numbers, in their order.
+        """
+        first = self.top_seq + 1
+        rows = [(first + place, *row[1:]) for place, row in enumerate(changes.rows)]
+        with self._transaction():
+            self.connection.executemany(f"INSERT INTO {_ROW}", rows)
             for seq in changes.parked:
-                execute("UPDATE record SET partition = ? WHERE seq = ?", (PARKED, seq))
+                self.connection.execute(
+                    "UPDATE record SET partition = ? WHERE seq = ?", (PARKED, seq)
+                )
             gone = [size for lane, seq in changes.gone.items() for size in self._delete(lane, seq)]
-            execute("COMMIT")
-        except BaseException:
-            self._roll_back()
-            raise
-        self.top_seq = max(self.top_seq, *(row.seq for row in changes.rows), 0)
-        self._records += len(changes.rows) - len(gone)
+        self.top_seq += len(rows)
+        self._records += len(rows) - len(gone)
         self._bytes += sum(row.size for row in changes.rows) - sum(gone)
         if gone and not self._records:
             self._shrink()
         return self.depth()
+
+    def restore(self, rows: Sequence[Row]) -> None:
+        """Takes rows of another store with the numbers they have; `recount` afterwards."""
+        with self._transaction():
+            self.connection.executemany(f"INSERT OR REPLACE INTO {_ROW}", rows)
 
     def read(self, lane: TopicPartition, after: int, last: int, max_bytes: int) -> list[Row]:
         """The lane's next rows up to `last`, in order: one if there is any, then so many bytes."""
@@ -134,21 +148,13 @@ class SpoolStore:
     def keep_partitions(self, counts: Mapping[str, int]) -> None:
         """Remembers how many partitions the topics have; rows go to their lanes anew."""
         self.connection.create_function("lane_of", 2, partition_of, deterministic=True)
-        execute = self.connection.execute
-        execute("BEGIN IMMEDIATE")
-        try:
+        with self._transaction():
             for topic, count in counts.items():
                 if self.partitions.get(topic, count) != count:
-                    execute(
-                        "UPDATE record SET partition = lane_of(key, ?) "
-                        "WHERE topic = ? AND partition != ?",
-                        (count, topic, PARKED),
-                    )
-                execute("INSERT OR REPLACE INTO partitions VALUES (?, ?)", (topic, count))
-            execute("COMMIT")
-        except BaseException:
-            self._roll_back()
-            raise
+                    self.connection.execute(_TO_NEW_LANES, (count, topic, PARKED))
+                self.connection.execute(
+                    "INSERT OR REPLACE INTO partitions VALUES (?, ?)", (topic, count)
+                )
         self.partitions.update(counts)
         self.recount()
 
@@ -189,11 +195,18 @@ class SpoolStore:
         value: int = self.connection.execute(query).fetchone()[0]
         return value
 
-    def _roll_back(self) -> None:
-        # A full disk has rolled back already; what is wrong was told by the first error.
-        with suppress(sqlite3.Error):
-            if self.connection.in_transaction:
-                self.connection.execute("ROLLBACK")
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.connection.execute("COMMIT")
+        except BaseException:
+            # A full disk has rolled back already; what is wrong was told by the first error.
+            with suppress(sqlite3.Error):
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+            raise
 
     def _shrink(self) -> None:
         # The commit stands; that the space is not given back yet is no failure of it.

@@ -106,6 +106,10 @@ class FakeKafka:
         for batch in kept_back:
             self.take(batch)
 
+    def lose(self) -> None:
+        """What was kept back never arrives."""
+        self._kept_back.clear()
+
     def _settle(self, batch: "Batch") -> None:
         if batch.future.done():
             return

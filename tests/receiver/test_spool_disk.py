@@ -31,7 +31,7 @@ NOW = datetime(2026, 5, 14, tzinfo=UTC)
 def row(seq: int, value: bytes = b"value", partition: int = 0) -> Row:
     """A row of a lane."""
     record = OutgoingRecord(TOPIC, b"key", value, [])
-    return to_row(record, TopicPartition(TOPIC, partition), seq, float(seq))
+    return to_row(record, TopicPartition(TOPIC, partition), float(seq))._replace(seq=seq)
 
 
 def filled(directory: Path, count: int, size: int = 3000) -> Path:
@@ -63,8 +63,8 @@ def test_records_come_back_as_they_were(
     except UnicodeEncodeError:
         return  # Kafka takes no such name either
     record = OutgoingRecord(TOPIC, key, value, headers)
-    kept = to_row(record, LANE, 1, at)
-    assert kept.intact
+    kept = to_row(record, LANE, at)
+    assert kept._replace(seq=1).intact
     assert to_record(kept) == record
 
 
@@ -173,7 +173,7 @@ async def test_damaged_at_start(tmp_path: Path) -> None:
         await world.connected()
         world.kafka.reachable = False
         await asyncio.gather(*(world.publish(f"{n:03}" + "x" * 3000) for n in range(100)))
-    damage_middle(world.spool._directory.path / "spool.db")
+    damage_middle(world.spool._path / "spool.db")
     later = SpoolWorld(world.kafka, tmp_path)
     assert "set aside" in later.spool.notes()[0]
     assert later.counted("spool_failures_total", {"reason": "damaged"}) == 1
@@ -194,9 +194,9 @@ async def test_damaged_while_it_runs(tmp_path: Path) -> None:
         await world.connected()
         world.kafka.answering = False
         await asyncio.gather(*(world.publish(f"{n:04}" + "x" * 3000) for n in range(1500)))
-        with closing(sqlite3.connect(world.spool._directory.path / "spool.db")) as connection:
+        with closing(sqlite3.connect(world.spool._path / "spool.db")) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        damage_middle(world.spool._directory.path / "spool.db")
+        damage_middle(world.spool._path / "spool.db")
         world.kafka.answer()
         await world.drained()
         await world.publish("goes on")
@@ -229,7 +229,7 @@ async def test_full_disk_is_told_and_survived(tmp_path: Path) -> None:
     world = SpoolWorld(new_kafka(1), tmp_path)
     async with running(world):
         await world.connected()
-        store = world.spool._store
+        store = world.spool._disk.store
         assert store is not None
         store.connection.execute("PRAGMA max_page_count = 20")
         world.kafka.answering = False
@@ -257,7 +257,7 @@ async def test_read_only_while_it_runs(tmp_path: Path) -> None:
         await world.connected()
         world.kafka.answering = False
         await world.publish("spooled")
-        store = world.spool._store
+        store = world.spool._disk.store
         assert store is not None
         store.connection.execute("PRAGMA query_only = ON")
         world.kafka.answer()
