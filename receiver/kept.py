@@ -6,7 +6,7 @@ References to secrets are kept, never secrets. What is lost here is read from Ka
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import orjson
 import structlog
@@ -24,14 +24,14 @@ _LEFT_OUT: Final = {"listener_url", "admin_emails", "account"}
 
 
 class _Document(BaseModel):
-    """The file. `observed`: by a subscription's name, what USPS gave it."""
+    """The file. `observed`: by a subscription's name, the id that USPS gave it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal[1] = 1
     revision: int
     subscriptions: tuple[Subscription, ...]
-    observed: Mapping[str, dict[str, Any]]
+    observed: Mapping[str, str]
 
 
 class KeptSubscriptions:
@@ -83,9 +83,9 @@ def document_of(registry_log: RegistryLog) -> bytes:
         if isinstance(entity, Subscription)
     )
     observed = {
-        subscription.name: seen
+        subscription.name: given
         for subscription in subscriptions
-        if (seen := registry_log.observed.get(ObservedKind.SUBSCRIPTION, subscription.name))
+        if isinstance(given := registry_log.observed.subscription_id(subscription.name), str)
     }
     document = _Document(
         revision=registry_log.registry.revision, subscriptions=subscriptions, observed=observed
@@ -97,8 +97,9 @@ def _to_log(document: _Document) -> RegistryLog:
     registry_log = RegistryLog()
     for subscription in document.subscriptions:
         registry_log.registry.put(subscription)
-    for name, seen in document.observed.items():
-        registry_log.apply_observed(f"{ObservedKind.SUBSCRIPTION.value}/{name}", orjson.dumps(seen))
+    for name, given in document.observed.items():
+        key = f"{ObservedKind.SUBSCRIPTION.value}/{name}"
+        registry_log.apply_observed(key, orjson.dumps({"subscription_id": given}))
     registry_log.registry.revision = document.revision
     return registry_log
 
