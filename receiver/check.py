@@ -14,6 +14,8 @@ from receiver.producer import BROKER_FAULTS, START_SECONDS
 from receiver.program import Tools
 from receiver.registry import kafka_reader
 from receiver.silence import FILE, RhythmFile, remedy
+from receiver.spool.look import SpoolFound, look
+from receiver.spool.salvage import set_aside_files
 from receiver.subscriptions import resolve_subscriptions
 from receiver.topics import TopicState, describe_topics
 from schemas.follow import RegistryFollower
@@ -36,7 +38,12 @@ class Finding:
 
 def run(tools: Tools, *, as_json: bool) -> int:
     """Prints what was found. Returns 1 if anything is wrong."""
-    findings = [*asyncio.run(kafka_findings(tools)), disk_finding(tools.settings.spool_directory)]
+    root = tools.settings.spool_directory
+    findings = [
+        *asyncio.run(kafka_findings(tools)),
+        disk_finding(root),
+        *spool_findings(root, tools.settings.spool_max_bytes, tools.clock.now().timestamp()),
+    ]
     settings = settings_in_force(tools.settings)
     if as_json:
         document = {"settings": settings, "findings": [asdict(finding) for finding in findings]}
@@ -160,3 +167,34 @@ def disk_finding(directory: Path) -> Finding:
         detail = f"{existing} cannot be written to; correct {PREFIX}SPOOL_DIRECTORY"
         return Finding(subject, False, detail)
     return Finding(subject, True, f"{shutil.disk_usage(existing).free // 2**20} MiB free")
+
+
+def spool_findings(root: Path, max_bytes: int, now: float) -> Sequence[Finding]:
+    """What waits in each spool, and since when; `now` in seconds of the epoch."""
+    spools = [_spool_finding(found, max_bytes, now) for found in look(root)]
+    aside = [
+        Finding(
+            "spool",
+            False,
+            f"a damaged file was set aside; what could be read of it was kept. Look at {path}, "
+            "back-fill from USPS what is missing, and remove it",
+        )
+        for path in set_aside_files(root)
+    ]
+    return [*(spools or [Finding("spool", True, "nothing waits")]), *aside]
+
+
+def _spool_finding(found: SpoolFound, max_bytes: int, now: float) -> Finding:
+    subject = f"spool {found.path.parent}"
+    if found.trouble:
+        return Finding(subject, False, f"{found.trouble}; the receiver sets damaged files aside")
+    waits = f"{found.records} records wait, {found.bytes} bytes"
+    if found.oldest_at is not None:
+        waits += f", the oldest for {max(0.0, now - found.oldest_at):.0f} s"
+    if found.parked:
+        detail = f"{waits}; {found.parked} of them no topic takes: raise max.message.bytes"
+        return Finding(subject, False, detail)
+    if found.bytes >= max_bytes:
+        detail = f"{waits}: it is full; bring the broker back, or raise {PREFIX}SPOOL_MAX_BYTES"
+        return Finding(subject, False, detail)
+    return Finding(subject, True, waits)

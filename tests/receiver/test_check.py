@@ -3,10 +3,20 @@
 from pathlib import Path
 
 import pytest
+from aiokafka.structs import TopicPartition
 
 from receiver.__main__ import build_parser
-from receiver.check import disk_finding, registry_findings, settings_in_force, topic_finding
+from receiver.check import (
+    disk_finding,
+    registry_findings,
+    settings_in_force,
+    spool_findings,
+    topic_finding,
+)
+from receiver.door import OutgoingRecord
 from receiver.program import Tools
+from receiver.spool.rows import to_row
+from receiver.spool.store import Changes, SpoolStore
 from receiver.topics import TopicState
 from receiver.workers import worker
 from schemas.errors import OperatorError
@@ -58,6 +68,33 @@ def test_disk(tmp_path: Path) -> None:
     assert disk_finding(tmp_path / "not" / "there" / "yet").well
     (tmp_path / "file").touch()
     assert not disk_finding(tmp_path / "file" / "spool").well
+
+
+def test_spool(tmp_path: Path) -> None:
+    """Depth and age are shown; full, damaged, set aside and parked are wrong, with a remedy."""
+    [nothing] = spool_findings(tmp_path, 10_000, 0.0)
+    assert nothing.well
+    directory = tmp_path / "worker-0"
+    directory.mkdir()
+    store = SpoolStore(directory)
+    lane = TopicPartition("updates", 0)
+    store.commit(Changes([to_row(OutgoingRecord("updates", b"key", b"", []), lane, 100.0)]))
+    [found] = spool_findings(tmp_path, 10_000, 160.0)
+    assert found.well
+    assert "1 records wait" in found.detail
+    assert "for 60 s" in found.detail
+    [full] = spool_findings(tmp_path, 1_000, 160.0)
+    assert "SPOOL_MAX_BYTES" in full.detail
+    store.commit(Changes(parked=[1]))
+    [parked] = spool_findings(tmp_path, 10_000, 160.0)
+    assert "no topic takes" in parked.detail
+    store.close()
+    store.path.rename(store.path.with_name("spool.db.damaged-1"))
+    store.path.write_bytes(b"garbage" * 1000)
+    damaged, aside = spool_findings(tmp_path, 10_000, 160.0)
+    assert "damaged" in damaged.detail
+    assert "damaged-1" in aside.detail
+    assert not any(finding.well for finding in (full, parked, damaged, aside))
 
 
 def test_every_setting_is_listed_in_help_and_check() -> None:
