@@ -12,6 +12,7 @@ import orjson
 import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from receiver.spool.directory import sync_directory
 from schemas.errors import RecordRejected
 from schemas.registry.entities import Subscription
 from schemas.registry.log import RegistryLog
@@ -66,7 +67,7 @@ class KeptSubscriptions:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _write_through(aside, content)
             aside.replace(self._path)
-            _sync_directory(self._path.parent)
+            sync_directory(self._path.parent)
         except OSError as error:
             log.error(
                 "subscriptions_not_kept", file=str(self._path), error=os.strerror(error.errno or 0)
@@ -110,11 +111,3 @@ def _write_through(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

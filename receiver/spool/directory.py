@@ -1,6 +1,7 @@
 """Whose directory the spool lies in: one per process, locked, and those left by others."""
 
 import fcntl
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ class SpoolDirectory:
     def take(self) -> IO[str]:
         """Locks it; to be closed at the end. Raises `OSError`, or `OperatorError` if in use."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sync_directory(self.root)
         lock = _locked(self.path)
         if lock is None:
             raise OperatorError(
@@ -64,6 +66,15 @@ class SpoolDirectory:
             number = path.name.removeprefix(_WORKER)
             if number.isdigit() and int(number) >= self.workers and (path / FILE_NAME).exists():
                 yield path
+
+
+def sync_directory(directory: Path) -> None:
+    """Its entries are on the disk when this returns. Raises `OSError`."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

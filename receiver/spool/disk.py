@@ -10,6 +10,7 @@ from typing import IO, Final, TypeVar
 from aiokafka.structs import TopicPartition
 
 from receiver.spool.directory import SpoolDirectory
+from receiver.spool.reserve import Reserve
 from receiver.spool.rows import Row
 from receiver.spool.salvage import is_damage, replace_damaged, set_aside_files
 from receiver.spool.store import Changes, Depth, SpoolStore
@@ -31,6 +32,7 @@ class SpoolDisk:
         self._directory = directory
         self._troubles = troubles
         self._clock = clock
+        self._reserve = Reserve(directory.path)
         self._lock: IO[str] | None = None
         self._thread = ThreadPoolExecutor(1, "spool")
         self._aside: Sequence[Path] = ()
@@ -114,6 +116,7 @@ class SpoolDisk:
         if self._directory.adopt(store):
             store.recount()
         self._aside = set_aside_files(self._directory.root)
+        self._reserve.take()
         self.store = store
 
     def _commit(self, changes: Changes) -> Depth | None:
@@ -121,7 +124,16 @@ class SpoolDisk:
             return None
         if self.store.vanished():
             raise sqlite3.DatabaseError("its file was taken away")
-        return self.store.commit(changes)
+        try:
+            return self.store.commit(changes)
+        except sqlite3.OperationalError:
+            # What comes in may not use it up: else nothing could go out any more.
+            if changes.rows or not self._reserve.give_up():
+                raise
+            return self.store.commit(changes)
+        finally:
+            if changes.gone:
+                self._reserve.take()
 
     async def _recovered(self, error: Exception) -> bool:
         """Whether there is a working store again."""

@@ -174,12 +174,13 @@ class Spool:
         self.on_change()
 
     def _put_back(self, changes: Changes) -> None:
-        """Who waits for a row is told; what is to be forgotten is so when the disk works again."""
+        """Who waits for a row is told; the rest is tried again, at once if it may go alone."""
         for lane, seq in changes.gone.items():
             self._changes.gone[lane] = max(seq, self._changes.gone.get(lane, 0))
         self._changes.parked += changes.parked
         if self._changes:
-            asyncio.get_running_loop().call_later(REOPEN_SECONDS, self._wanted.set)
+            delay = 0.0 if changes.rows else REOPEN_SECONDS
+            asyncio.get_running_loop().call_later(delay, self._wanted.set)
 
     async def _reopen(self) -> None:
         """A disk that was not usable at start may be later."""

@@ -12,15 +12,20 @@ import pytest
 from aiokafka.structs import TopicPartition
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from receiver.door import OutgoingRecord
 from receiver.spool import spool as module
 from receiver.spool.directory import SpoolDirectory
+from receiver.spool.disk import SpoolDisk
 from receiver.spool.look import look
 from receiver.spool.rows import Row, to_record, to_row
 from receiver.spool.salvage import replace_damaged, set_aside_files
-from receiver.spool.store import SHRINK_BYTES, Changes, SpoolStore
+from receiver.spool.store import SHRINK_BYTES, Changes, Depth, SpoolStore
+from receiver.spool.troubles import Troubles
+from schemas.clock import SystemClock
 from schemas.errors import OperatorError, PublishFailed
+from schemas.metrics import SpoolMetrics
 from tests.receiver.fakes import eventually
 from tests.receiver.spooling import TOPIC, SpoolWorld, new_kafka, running, values
 
@@ -248,6 +253,39 @@ async def test_full_disk_is_told_and_survived(tmp_path: Path) -> None:
         world.kafka.answer()
         await world.drained()
     assert values(world.kafka)[-2:] == ["through the broker", "through the spool"]
+
+
+class FullDisk(SpoolStore):
+    """A store that has room for no change as long as the reserve takes it."""
+
+    def commit(self, changes: Changes) -> Depth:
+        """As SQLite on a disk without one free page."""
+        if (self.path.parent / "reserve").exists():
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorname = "SQLITE_FULL"
+            raise error
+        return super().commit(changes)
+
+
+async def test_a_disk_that_the_spool_filled_is_emptied_again(tmp_path: Path) -> None:
+    """To delete takes room too, which is kept for it; no record may use that up."""
+    filled(tmp_path / "worker-0", 3)
+    clock = SystemClock()
+    directory = SpoolDirectory(tmp_path)
+    troubles = Troubles(directory.path, SpoolMetrics(CollectorRegistry()), clock)
+    disk = SpoolDisk(directory, troubles, clock)
+    assert disk.open()
+    assert disk.store is not None
+    disk.store.close()
+    disk.store = FullDisk(directory.path)
+    assert await disk.commit(Changes([row(4)], {LANE: 2})) is None
+    assert "full" in disk.notes()[0]
+    depth = await disk.commit(Changes(gone={LANE: 2}))
+    assert depth is not None
+    assert depth.records == 1
+    assert not disk.notes()
+    assert (directory.path / "reserve").stat().st_size > 0
+    await disk.close()
 
 
 async def test_read_only_while_it_runs(tmp_path: Path) -> None:

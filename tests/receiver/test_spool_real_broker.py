@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
+import orjson
 import psutil
 import pytest
 
@@ -80,7 +81,8 @@ class Push:
 async def assert_all_there(site: Site, push: Push) -> None:
     """Every number's callbacks, in their order by first occurrence."""
     found: dict[str, dict[str, None]] = defaultdict(dict)
-    for update in await site.updates():
+    for record in await site.records(site.names.tracking_updates):
+        update = orjson.loads(record.value)
         found[update["tracking_number"]][update["reported_at"]] = None
     for number, count in push.accepted.items():
         times = [rfc3339(BEGINNING + timedelta(milliseconds=place)) for place in range(count)]
