@@ -9,7 +9,7 @@ last few are awaited in memory, so that a lane comes back to the straight way un
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from aiokafka.errors import MessageSizeTooLargeError
@@ -66,6 +66,8 @@ class GroupCommit:
         self._lanes: dict[str, list[Lane]] = {}
         self._flights = Flights(broker, metrics, clock, self._landed)
         self._way = SpoolWay(spool, self._flights, self._settle, self._lane, instead)
+        broker.partitions = spool.partitions
+        broker.remember = self.remember
         broker.on_started = self._begin
         broker.on_lost = self._recall
         spool.on_opened = self._reopened
@@ -80,6 +82,13 @@ class GroupCommit:
         """Every lane that was opened so far."""
         for lanes in self._lanes.values():
             yield from lanes
+
+    async def remember(self, partitions: Mapping[str, int]) -> bool:
+        """Keeps what the broker says. True if records were taken by other numbers already."""
+        moved = await self._spool.keep_partitions(partitions) and bool(self._lanes)
+        if not moved:
+            self._spool.go_on()
+        return moved
 
     def submit(self, record: OutgoingRecord) -> "asyncio.Future[Outcome]":
         """See `Door`. The future ends before the timeout, and the spool's after it."""
@@ -233,6 +242,7 @@ class GroupCommit:
 
     def _reopened(self) -> None:
         """The spool could not be used before; what it has is read from its beginning."""
+        self._broker.partitions = self._broker.partitions or self._spool.partitions
         for lane in self.lanes():
             lane.unread = lane.uncommitted + self._spool.backlog(lane.partition)
             lane.read_to = 0

@@ -111,7 +111,8 @@ class Settings(BaseModel):
         "MAX_CALLBACKS_IN_FLIGHT and QUARANTINE_… hold in each of them.",
     )
     spool_directory: Path = Field(
-        Path(".scanwire/spool"), description="Where callbacks wait while the broker is away."
+        Path(".scanwire/spool"),
+        description="Where callbacks wait while the broker is away, and subscriptions are kept.",
     )
     spool_max_bytes: Count = Field(
         1_073_741_824, description="The most that each worker's spool may hold; then 503."

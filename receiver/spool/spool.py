@@ -65,6 +65,7 @@ class Spool:
         self._waiting_bytes = 0
         self._depth = Depth()
         self._moved = False
+        self._seen: Mapping[str, int] = {}
         self.partitions: Mapping[str, int] = {}
         self.on_change: Callable[[], None] = _nothing
         self.on_opened: Callable[[], None] = _nothing
@@ -130,15 +131,20 @@ class Spool:
         return await self._disk.read(lane, after, self._depth.top_seq, max_bytes)
 
     async def keep_partitions(self, counts: Mapping[str, int]) -> bool:
-        """Remembers them. True if they are others than before: nothing fits any more.
+        """Remembers them. True if they are others than before.
 
-        Records then lie in their new lanes, and no new ones are taken: start again.
+        Records lie in their new lanes then, and no new ones are taken until `go_on`.
         """
         store = self._disk.store
         known = {} if store is None else store.partitions
+        self._seen = counts
         self._moved = any(known.get(topic, count) != count for topic, count in counts.items())
         await self._disk.keep_partitions(counts)
         return self._moved
+
+    def go_on(self) -> None:
+        """Nobody counts on the former partitions."""
+        self._moved = False
 
     async def run(self) -> None:
         """Commits what comes, until cancelled."""
@@ -187,6 +193,7 @@ class Spool:
         while True:
             await asyncio.sleep(REOPEN_SECONDS)
             if self._disk.store is None and await self._disk.reopen():
+                await self._disk.keep_partitions(self._seen)
                 self._opened()
                 self.on_opened()
 

@@ -55,10 +55,6 @@ class SpoolWorld:
         self.broker = Broker(
             kafka.producer, kafka.find_partitions, (TOPIC, QUARANTINE), receiver_metrics, clock
         )
-        self.broker.partitions, self.broker.remember = (
-            self.spool.partitions,
-            self.spool.keep_partitions,
-        )
         self.door = GroupCommit(
             self.broker,
             self.spool,

@@ -215,27 +215,43 @@ async def test_one_stuck_partition_stops_no_other(world: SpoolWorld) -> None:
     assert set(values(world.kafka)) == set(keys)
 
 
-async def test_changed_partitions_are_told_and_sorted_anew(
-    world: SpoolWorld, tmp_path: Path
-) -> None:
-    """Topics made anew with other partitions end the process; the next one drains all of it."""
+async def spooled_by_two(world: SpoolWorld) -> None:
+    """Twenty records wait by two partitions; then the topics are made anew with three."""
     async with running(world):
         await world.connected()
         world.kafka.answering = False
         await asyncio.gather(*(world.publish(value, value) for value in numbered(20)))
+    world.kafka.lose()
     world.kafka.partitions = {TOPIC: 3, QUARANTINE: 3}
     world.kafka.answer()
+
+
+async def test_changed_partitions_are_followed(world: SpoolWorld) -> None:
+    """What waits for topics that were made anew is sorted anew, and drained."""
+    await spooled_by_two(world)
+    async with running(SpoolWorld(world.kafka, world.root)) as later:
+        await later.connected()
+        await later.drained()
+    lanes = {partition.partition for partition, _ in world.kafka.batches}
+    assert lanes == {0, 1, 2}
+    assert sorted(values(world.kafka)) == numbered(20)
+
+
+async def test_changed_partitions_after_records_were_taken(world: SpoolWorld) -> None:
+    """Records that were taken by the former number end the process; the next one drains them."""
+    await spooled_by_two(world)
+    world.kafka.reachable = False
     moved = SpoolWorld(world.kafka, world.root)
     moved.start()
+    await moved.publish("by two", "by two")
+    world.kafka.answer()
     with pytest.raises(OperatorError, match="start it again"):
         await moved.tasks[1]
     await moved.end()
     async with running(SpoolWorld(world.kafka, world.root)) as later:
         await later.connected()
         await later.drained()
-    lanes = {partition.partition for partition, _ in world.kafka.batches}
-    assert lanes == {0, 1, 2}
-    assert set(values(world.kafka)) >= set(numbered(20))
+    assert sorted(values(world.kafka)) == [*numbered(20), "by two"]
 
 
 async def test_depth_and_age_are_told(world: SpoolWorld) -> None:
