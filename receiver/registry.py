@@ -93,8 +93,8 @@ class RegistryView:
 
     @property
     def registry(self) -> Registry | None:
-        """All of it, as of the last revision read; None: none yet."""
-        return None if self._log is None else self._log.registry
+        """All of it, as of the last revision read; None: none yet. What is kept is not all."""
+        return self._log.registry if self._log is not None and self._current else None
 
     async def run(self) -> None:
         """Follows until cancelled."""

@@ -14,7 +14,7 @@ from receiver.spool.reserve import Reserve
 from receiver.spool.rows import Row
 from receiver.spool.salvage import is_damage, replace_damaged, set_aside_files
 from receiver.spool.store import Changes, Depth, SpoolStore
-from receiver.spool.troubles import Troubles
+from receiver.spool.troubles import Troubles, describe_fault
 from schemas.clock import Clock
 
 FAULTS: Final = (sqlite3.Error, OSError)
@@ -126,9 +126,10 @@ class SpoolDisk:
             raise sqlite3.DatabaseError("its file was taken away")
         try:
             return self.store.commit(changes)
-        except sqlite3.OperationalError:
-            # What comes in may not use it up: else nothing could go out any more.
-            if changes.rows or not self._reserve.give_up():
+        except sqlite3.OperationalError as error:
+            # What comes in may not use the reserve up: else nothing could go out any more.
+            full = describe_fault(error) == "disk_full"
+            if not full or changes.rows or not self._reserve.give_up():
                 raise
             return self.store.commit(changes)
         finally:
@@ -166,5 +167,5 @@ class SpoolDisk:
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            await asyncio.wait([task])
+            await asyncio.gather(task, return_exceptions=True)
             raise

@@ -23,6 +23,7 @@ from receiver.usps.tracking import LookupAnswer, LookupOutcome, TrackingApi
 from schemas.registry.entities import Entity
 from schemas.registry.index import Registry
 from schemas.update import TrackingUpdate
+from tests.receiver.fakes import unusable_spool
 from tests.receiver.feeds.test_planning import number_of
 from tests.receiver.usps.usps import Desk, Scripted, desk
 from tests.receiver.world import World, running
@@ -47,7 +48,15 @@ class Bench:
         self.usps.pieces = {
             one: payload_of(scan(), trackingNumber=one, mailerID=None) for one in numbers
         }
-        door = GroupCommit(world.broker, world.metrics, at.time.clock, 0.3, 2_000)
+        clock = at.time.clock
+        door = GroupCommit(
+            world.broker,
+            unusable_spool(clock),
+            world.metrics,
+            clock,
+            timeout_seconds=0.3,
+            max_waiting=2_000,
+        )
         self.publisher = LookupPublisher(door, world.updates, at.time.timing)
         self.backfill = Backfill(
             self.journal, TrackingApi(at.http), self.publisher, lambda: self.registry, at.time.clock
