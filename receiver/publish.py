@@ -66,7 +66,7 @@ class GroupCommit:
         self._lanes: dict[str, list[Lane]] = {}
         self._flights = Flights(broker, metrics, clock, self._landed)
         self._way = SpoolWay(spool, self._flights, self._settle, self._lane, instead)
-        broker.partitions = spool.partitions
+        broker.partitions = broker.partitions or spool.partitions
         broker.remember = self.remember
         broker.on_started = self._begin
         broker.on_lost = self._recall

@@ -301,6 +301,7 @@ async def test_read_only_while_it_runs(tmp_path: Path) -> None:
         world.kafka.answer()
         await eventually(lambda: values(world.kafka) == ["spooled"])
         await world.publish("after")
+        await eventually(world.spool.notes)
         assert "cannot be written" in world.spool.notes()[0]
         store.connection.execute("PRAGMA query_only = OFF")
         world.spool._wanted.set()
