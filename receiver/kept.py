@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
 
-import orjson
 import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -16,7 +15,7 @@ from receiver.spool.directory import sync_directory
 from schemas.errors import RecordRejected
 from schemas.registry.entities import Subscription
 from schemas.registry.log import RegistryLog
-from schemas.registry.observed import ObservedKind
+from schemas.registry.observed import ObservedKind, ObservedSubscription
 
 log = structlog.get_logger(__name__)
 FILE_NAME: Final = "subscriptions.json"
@@ -25,14 +24,14 @@ _LEFT_OUT: Final = {"listener_url", "admin_emails", "account"}
 
 
 class _Document(BaseModel):
-    """The file. `observed`: by a subscription's name, the id that USPS gave it."""
+    """The file. `observed`: by a subscription's name, what USPS gave it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal[1] = 1
     revision: int
     subscriptions: tuple[Subscription, ...]
-    observed: Mapping[str, str]
+    observed: Mapping[str, ObservedSubscription]
 
 
 class KeptSubscriptions:
@@ -83,11 +82,8 @@ def document_of(registry_log: RegistryLog) -> bytes:
         for entity in registry_log.registry.all(Subscription.entity_kind)
         if isinstance(entity, Subscription)
     )
-    observed = {
-        subscription.name: given
-        for subscription in subscriptions
-        if isinstance(given := registry_log.observed.subscription_id(subscription.name), str)
-    }
+    seen = registry_log.observed.subscriptions()
+    observed = {one.name: seen[one.name] for one in subscriptions if one.name in seen}
     document = _Document(
         revision=registry_log.registry.revision, subscriptions=subscriptions, observed=observed
     )
@@ -98,9 +94,9 @@ def _to_log(document: _Document) -> RegistryLog:
     registry_log = RegistryLog()
     for subscription in document.subscriptions:
         registry_log.registry.put(subscription)
-    for name, given in document.observed.items():
+    for name, seen in document.observed.items():
         key = f"{ObservedKind.SUBSCRIPTION.value}/{name}"
-        registry_log.apply_observed(key, orjson.dumps({"subscription_id": given}))
+        registry_log.apply_observed(key, seen.model_dump_json().encode())
     registry_log.registry.revision = document.revision
     return registry_log
 
