@@ -78,6 +78,7 @@ async def test_a_reader_that_stopped_in_silence_is_noticed(begun: Tenure, tools:
     await begun.poll()
     assert await begun.watch() == 0
     begun._reader._fetcher._fetch_task.cancel()
+    assert await begun.poll() == ()  # what was asked for before is answered, with nothing
     await send(tools, f"{tools.settings.topic_prefix}in", [(0, b"d")])
     assert await begun.poll() == ()
     assert await begun.watch() == 1

@@ -18,14 +18,15 @@ BEGINNINGS = (b"", GOOD[:60], GOOD[:-60])
 async def slow_clients(place: Site, count: int) -> AsyncIterator[list[asyncio.StreamReader]]:
     """So many connections that have begun and go no further."""
     held = [await place.connect() for _ in range(count)]
-    for number, (_, writer) in enumerate(held):
-        writer.write(BEGINNINGS[number % len(BEGINNINGS)])
-    await eventually(lambda: place.world.counted("usps_receiver_connections") == count)
-    yield [reader for reader, _ in held]
-    for _, writer in held:
-        writer.close()
-    closed = [writer.wait_closed() for _, writer in held]
-    await asyncio.gather(*closed, return_exceptions=True)
+    try:
+        for number, (_, writer) in enumerate(held):
+            writer.write(BEGINNINGS[number % len(BEGINNINGS)])
+        yield [reader for reader, _ in held]
+    finally:
+        for _, writer in held:
+            writer.close()
+        closed = [writer.wait_closed() for _, writer in held]
+        await asyncio.gather(*closed, return_exceptions=True)
 
 
 async def test_good_callbacks_pass_slow_clients() -> None:
@@ -36,6 +37,7 @@ async def test_good_callbacks_pass_slow_clients() -> None:
         "silence_timeout_seconds": "20",
     }
     async with site(**patient) as place, slow_clients(place, SLOW):
+        await eventually(lambda: place.world.counted("usps_receiver_connections") == SLOW)
         reader, writer = await place.connect()
         for number in range(GOOD_CALLBACKS):
             writer.write(GOOD)
