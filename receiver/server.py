@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import signal
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
@@ -14,6 +13,7 @@ import uvloop
 from receiver.app import create_app
 from receiver.assembly import Receiver, assemble
 from receiver.connection import connections_to
+from receiver.ending import Ending
 from receiver.limits import limits_of
 from receiver.listener import Listener
 from receiver.open_files import room_for_connections
@@ -41,12 +41,12 @@ class Server:
     def __init__(self, tools: Tools, ports: Ports) -> None:
         self._tools = tools
         self._ports = ports
-        self._ending = asyncio.Event()
+        self._ending = Ending()
 
     async def serve(self) -> None:
         """Until SIGTERM, or until a part of it fails, which is raised."""
         receiver = assemble(self._tools)
-        self._catch_signals()
+        self._ending.begin_on_signals()
         public = public_server(receiver.listener, self._tools.settings, self._ports.public)
         admin = self._ports.admin(
             partial(self._readiness, receiver), self._tools.metrics, receiver.notes
@@ -57,10 +57,10 @@ class Server:
         observing = asyncio.create_task(admin.serve())
         log.info("receiver_started", **self._ports.told)
         try:
-            await self._until_end([*background, listening, observing])
+            await self._ending.wait([*background, listening, observing])
         finally:
             # Not ready, and nothing new taken; what was taken is finished; then the rest.
-            self._ending.set()
+            self._ending.begin()
             public.should_exit = True
             await asyncio.wait([listening])
             await _cancel([*background, freezing])
@@ -69,19 +69,7 @@ class Server:
         log.info("receiver_stopped")
 
     def _readiness(self, receiver: Receiver) -> Sequence[str]:
-        return ["shutting down"] if self._ending.is_set() else receiver.readiness()
-
-    def _catch_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._ending.set)
-
-    async def _until_end(self, parts: Sequence["asyncio.Task[None]"]) -> None:
-        ending = asyncio.create_task(self._ending.wait())
-        done, _ = await asyncio.wait([ending, *parts], return_when=asyncio.FIRST_COMPLETED)
-        ending.cancel()
-        for task in done:
-            task.result()
+        return ["shutting down"] if self._ending.begun else receiver.readiness()
 
 
 def grace_seconds(settings: Settings) -> float:

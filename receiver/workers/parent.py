@@ -1,7 +1,6 @@
 """The parent of several workers: one public port, one admin port, and the order of their end."""
 
 import asyncio
-import signal
 import socket
 from collections.abc import Sequence
 from functools import partial
@@ -10,6 +9,7 @@ from typing import Final
 import structlog
 import uvloop
 
+from receiver.ending import Ending
 from receiver.ports import AdminServer, listen_on_both, where
 from receiver.program import Tools
 from receiver.server import grace_seconds
@@ -56,20 +56,20 @@ class Parent:
             create_app_of(self._readiness, scrape.exposition, self._notes), admin
         )
         self._told = {"public": where(public), "admin": where(admin)}
-        self._ending = asyncio.Event()
+        self._ending = Ending()
 
     async def serve(self) -> None:
         """Until SIGTERM, or until a part of it fails, which is raised."""
-        self._catch_signals()
+        self._ending.begin_on_signals()
         keeping = [asyncio.create_task(slot.run()) for slot in self._slots]
         observing = asyncio.create_task(self._admin.serve())
         self._front.begin()
         log.info("receiver_started", workers=len(self._slots), **self._told)
         try:
-            await self._until_end([*keeping, observing])
+            await self._ending.wait([*keeping, observing])
         finally:
             # Not ready, and nothing new taken; the workers finish theirs; then the rest.
-            self._ending.set()
+            self._ending.begin()
             self._front.end()
             await self._end_workers(keeping)
             self._admin.end()
@@ -82,24 +82,12 @@ class Parent:
 
     def _readiness(self) -> Sequence[str]:
         # Connections are spread over all, so that one which is not ready is felt.
-        if self._ending.is_set():
+        if self._ending.begun:
             return ["shutting down"]
         return [reason for slot in self._slots for reason in slot.readiness()]
 
     def _notes(self) -> Sequence[str]:
         return [note for slot in self._slots for note in slot.notes()]
-
-    def _catch_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._ending.set)
-
-    async def _until_end(self, parts: Sequence["asyncio.Task[None]"]) -> None:
-        ending = asyncio.create_task(self._ending.wait())
-        done, _ = await asyncio.wait([ending, *parts], return_when=asyncio.FIRST_COMPLETED)
-        ending.cancel()
-        for task in done:
-            task.result()
 
     async def _end_workers(self, keeping: Sequence["asyncio.Task[None]"]) -> None:
         ends = [asyncio.create_task(slot.end(self._grace)) for slot in self._slots]
