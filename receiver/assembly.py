@@ -5,25 +5,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from receiver.broker import Broker
-from receiver.commissioning import Commissioning
-from receiver.intake import Intake
-from receiver.judge import Judge
-from receiver.kept import KeptSubscriptions
-from receiver.listener import Listener
-from receiver.producer import KafkaProducer
+from receiver.following.kept import KeptSubscriptions
+from receiver.following.registry import RegistryView, kafka_reader
+from receiver.judging.commissioning import Commissioning
+from receiver.judging.intake import Intake
+from receiver.judging.judge import Judge
+from receiver.judging.quarantine import MinuteCaps, Quarantine
+from receiver.judging.refusals import RefusalLog
+from receiver.judging.tallies import BeforeScrape, Tallies
+from receiver.listening.listener import Listener
 from receiver.program import Tools
-from receiver.publish import GroupCommit
-from receiver.quarantine import MinuteCaps, Quarantine
-from receiver.refusals import RefusalLog
-from receiver.registry import RegistryView, kafka_reader
+from receiver.publishing.broker import Broker
+from receiver.publishing.producer import KafkaProducer
+from receiver.publishing.publish import GroupCommit
+from receiver.publishing.topics import partition_counts
 from receiver.silence import RhythmFile, SilenceWatch
 from receiver.spool.directory import SpoolDirectory
 from receiver.spool.drain import Drain
 from receiver.spool.refused import set_aside
 from receiver.spool.spool import Spool
-from receiver.tallies import BeforeScrape, Tallies
-from receiver.topics import partition_counts
 from receiver.usps.observed_tokens import ObservedTokens
 from receiver.usps.token_keeping import TokenKeeping
 from schemas.metrics import (

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import orjson
 
-from receiver.producer import BROKER_FAULTS, START_SECONDS
+from receiver.following.registry import kafka_reader
+from receiver.following.subscriptions import resolve_subscriptions
 from receiver.program import Tools
-from receiver.registry import kafka_reader
+from receiver.publishing.producer import BROKER_FAULTS, START_SECONDS
+from receiver.publishing.topics import TopicState, describe_topics
 from receiver.silence import FILE, RhythmFile, remedy
 from receiver.spool.look import SpoolFound, look
 from receiver.spool.salvage import set_aside_files
-from receiver.subscriptions import resolve_subscriptions
-from receiver.topics import TopicState, describe_topics
 from schemas.follow import RegistryFollower
 from schemas.registry.log import RegistryLog
 from schemas.secrets import Secrets

@@ -10,13 +10,13 @@ import structlog
 import uvicorn
 import uvloop
 
-from receiver.app import create_app
 from receiver.assembly import Receiver, assemble
-from receiver.connection import connections_to
 from receiver.ending import Ending
-from receiver.limits import limits_of
-from receiver.listener import Listener
-from receiver.open_files import room_for_connections
+from receiver.listening.app import create_app
+from receiver.listening.connection import connections_to
+from receiver.listening.limits import limits_of
+from receiver.listening.listener import Listener
+from receiver.listening.open_files import room_for_connections
 from receiver.ports import EmbeddedServer, OwnPorts, Ports, listen_on_both
 from receiver.program import Tools
 from schemas.settings import Settings

@@ -15,9 +15,9 @@ from typing import Final
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
+from receiver.following.subscriptions import KnownSubscription, SubscriptionTable
+from receiver.judging.tallies import Tallies
 from receiver.rhythm import WARN_AFTER, Rhythm
-from receiver.subscriptions import KnownSubscription, SubscriptionTable
-from receiver.tallies import Tallies
 from receiver.whole_file import write_whole
 from schemas.clock import Clock, rfc3339
 from schemas.metrics import SilenceMetrics

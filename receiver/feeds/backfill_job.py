@@ -23,8 +23,8 @@ from receiver.feeds.open_pieces import package_states, plan_open_pieces
 from receiver.feeds.registry_in_force import RegistryInForce, existing_topics
 from receiver.feeds.rights import Planner
 from receiver.feeds.wanted import file_digest, job_key, numbers_in, plan_numbers
-from receiver.producer import BROKER_FAULTS
 from receiver.program import Tools
+from receiver.publishing.producer import BROKER_FAULTS
 from receiver.usps.client import UspsClient, allowance_of, choose_account, usps_client
 from receiver.usps.errors import UspsRefused
 from receiver.usps.tracking import LookupOutcome, TrackingApi

@@ -7,8 +7,8 @@ from typing import Any, Final
 import orjson
 import structlog
 
-from receiver.door import Door, OutgoingRecord, publish
-from receiver.updates import update_record
+from receiver.publishing.door import Door, OutgoingRecord, publish
+from receiver.publishing.updates import update_record
 from receiver.usps.timing import Timing
 from receiver.usps.tracking import LookupAnswer, LookupOutcome
 from schemas.clock import rfc3339

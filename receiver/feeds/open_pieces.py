@@ -9,8 +9,8 @@ from aiokafka.structs import TopicPartition
 
 from receiver.feeds.journal import WantedNumber
 from receiver.feeds.rights import Planner
-from receiver.producer import START_SECONDS
-from receiver.registry import STOP_SECONDS, kafka_reader
+from receiver.following.registry import STOP_SECONDS, kafka_reader
+from receiver.publishing.producer import START_SECONDS
 from schemas.clock import parse_rfc3339
 from schemas.event import EventCategory, MailKind
 from schemas.kafka import KafkaOptions

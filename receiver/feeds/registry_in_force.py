@@ -2,9 +2,9 @@
 
 import asyncio
 
-from receiver.producer import BROKER_FAULTS, START_SECONDS
-from receiver.registry import STOP_SECONDS, kafka_reader
-from receiver.topics import partition_counts
+from receiver.following.registry import STOP_SECONDS, kafka_reader
+from receiver.publishing.producer import BROKER_FAULTS, START_SECONDS
+from receiver.publishing.topics import partition_counts
 from schemas.errors import OperatorError
 from schemas.follow import RegistryFollower, keep_running
 from schemas.kafka import KafkaOptions

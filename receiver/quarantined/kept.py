@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, Self
 from aiokafka.structs import ConsumerRecord
 from pydantic import ValidationError
 
-from receiver.quarantine import ReceivedRequest
+from receiver.judging.quarantine import ReceivedRequest
 from schemas.clock import parse_rfc3339
 from schemas.records import Quarantined, QuarantineReason
 

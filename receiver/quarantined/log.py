@@ -8,11 +8,11 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
-from receiver.producer import BROKER_FAULTS, START_SECONDS
+from receiver.following.registry import STOP_SECONDS
 from receiver.program import Tools
+from receiver.publishing.producer import BROKER_FAULTS, START_SECONDS
+from receiver.publishing.topics import TopicState, describe_topics
 from receiver.quarantined.kept import Kept, Position
-from receiver.registry import STOP_SECONDS
-from receiver.topics import TopicState, describe_topics
 from schemas.errors import OperatorError
 from schemas.kafka_clients import end_client, make_consumer
 from schemas.settings import PREFIX

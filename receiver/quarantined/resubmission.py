@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from receiver.door import OutgoingRecord
-from receiver.judge import Challenged, Declined, Judge, Publishable, SetAside, Verdict
-from receiver.publish import OVERHEAD_BYTES
+from receiver.following.subscriptions import SubscriptionTable
+from receiver.judging.judge import Challenged, Declined, Judge, Publishable, SetAside, Verdict
+from receiver.publishing.door import OutgoingRecord
+from receiver.publishing.publish import OVERHEAD_BYTES
 from receiver.quarantined.kept import Kept
 from receiver.quarantined.listing import counted
-from receiver.subscriptions import SubscriptionTable
 
 # Returns when all of them are durable; raises one of `BROKER_FAULTS`.
 Send = Callable[[Sequence[OutgoingRecord]], Awaitable[None]]

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from receiver.door import OutgoingRecord
-from receiver.producer import CLOSE_SECONDS, START_SECONDS
+from receiver.publishing.door import OutgoingRecord
+from receiver.publishing.producer import CLOSE_SECONDS, START_SECONDS
 from receiver.quarantined.resubmission import Send
 from schemas.kafka import KafkaOptions
 from schemas.kafka_clients import end_producer, make_producer

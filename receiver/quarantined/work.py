@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from receiver.check import read_registry
-from receiver.commissioning import Commissioning
-from receiver.judge import Judge
+from receiver.following.subscriptions import Resolved, SubscriptionTable, resolve_subscriptions
+from receiver.judging.commissioning import Commissioning
+from receiver.judging.judge import Judge
+from receiver.judging.tallies import Tallies
 from receiver.program import Tools
 from receiver.quarantined.kept import Kept, Names, Position, Selection
 from receiver.quarantined.listing import Listing, details
@@ -17,8 +19,6 @@ from receiver.quarantined.log import QuarantineLog, faults_told, quarantine_log,
 from receiver.quarantined.progress import Progress
 from receiver.quarantined.resubmission import FixedTable, Resubmission, Send, send_nothing
 from receiver.quarantined.sender import sender
-from receiver.subscriptions import Resolved, SubscriptionTable, resolve_subscriptions
-from receiver.tallies import Tallies
 from schemas.metrics import ReceiverMetrics
 from schemas.records import QuarantineReason
 

@@ -4,8 +4,8 @@ import asyncio
 from contextlib import suppress
 from typing import Final
 
-from receiver.broker import Broker
-from receiver.publish import GroupCommit
+from receiver.publishing.broker import Broker
+from receiver.publishing.publish import GroupCommit
 from receiver.spool.spool import Spool
 
 # What one lane gets at a time, and all together that is not written yet: memory stays flat

@@ -4,8 +4,8 @@ from base64 import b64encode
 
 import orjson
 
-from receiver.door import OutgoingRecord
-from receiver.quarantine import SOURCE
+from receiver.judging.quarantine import SOURCE
+from receiver.publishing.door import OutgoingRecord
 from schemas.headers import record_headers
 from schemas.records import CloudEventType, QuarantineReason
 from schemas.topics import TopicNames

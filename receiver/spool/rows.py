@@ -6,7 +6,7 @@ from zlib import crc32
 import orjson
 from aiokafka.structs import TopicPartition
 
-from receiver.door import OutgoingRecord
+from receiver.publishing.door import OutgoingRecord
 
 # What a row takes beside its contents, with the slack of its pages; generously.
 ROW_BYTES: Final = 1024

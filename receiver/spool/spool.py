@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 from aiokafka.structs import TopicPartition
 
-from receiver.door import OutgoingRecord
+from receiver.publishing.door import OutgoingRecord
 from receiver.spool.directory import SpoolDirectory
 from receiver.spool.disk import SpoolDisk
 from receiver.spool.rows import Row, to_row

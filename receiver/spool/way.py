@@ -7,9 +7,9 @@ from typing import Final
 
 import structlog
 
-from receiver.door import Outcome, OutgoingRecord
-from receiver.flights import Flights
-from receiver.lanes import Group, Lane
+from receiver.publishing.door import Outcome, OutgoingRecord
+from receiver.publishing.flights import Flights
+from receiver.publishing.lanes import Group, Lane
 from receiver.spool.rows import Row, to_record
 from receiver.spool.spool import Spool
 

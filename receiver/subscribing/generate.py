@@ -5,7 +5,7 @@ import string
 from pathlib import Path
 from typing import Final
 
-from receiver.subscriptions import SECRET_CHARACTERS
+from receiver.following.subscriptions import SECRET_CHARACTERS
 from receiver.whole_file import create_whole
 from schemas.errors import OperatorError
 

@@ -9,10 +9,10 @@ import orjson
 from aiokafka import AIOKafkaProducer
 
 from receiver.feeds.registry_in_force import existing_topics
-from receiver.producer import BROKER_FAULTS, CLOSE_SECONDS, START_SECONDS
+from receiver.following.registry import STOP_SECONDS, kafka_reader
+from receiver.judging.quarantine import SOURCE
 from receiver.program import Tools
-from receiver.quarantine import SOURCE
-from receiver.registry import STOP_SECONDS, kafka_reader
+from receiver.publishing.producer import BROKER_FAULTS, CLOSE_SECONDS, START_SECONDS
 from receiver.subscribing.api import SubscriptionsApi
 from receiver.subscribing.books import Books, BooksNotWritten
 from receiver.subscribing.journal import Journal

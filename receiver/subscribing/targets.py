@@ -7,8 +7,8 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from receiver.following.subscriptions import SECRET_CHARACTERS
 from receiver.subscribing.shapes import Wanted, event_filter, secret_mark
-from receiver.subscriptions import SECRET_CHARACTERS
 from schemas.registry.entities import Subscription, UspsAccount
 from schemas.registry.index import Registry
 from schemas.secrets import Secrets, SecretUnavailable

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import orjson
 
-from receiver.producer import BROKER_FAULTS, CLOSE_SECONDS, START_SECONDS
-from receiver.quarantine import SOURCE
+from receiver.judging.quarantine import SOURCE
+from receiver.publishing.producer import BROKER_FAULTS, CLOSE_SECONDS, START_SECONDS
 from schemas.errors import OperatorError
 from schemas.headers import record_headers
 from schemas.kafka import KafkaOptions

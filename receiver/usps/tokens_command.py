@@ -10,8 +10,8 @@ import orjson
 
 from receiver.check import read_registry
 from receiver.feeds.registry_in_force import existing_topics
-from receiver.producer import BROKER_FAULTS
 from receiver.program import Tools
+from receiver.publishing.producer import BROKER_FAULTS
 from receiver.usps.client import choose_account, usps_client
 from receiver.usps.merchant_tokens import MerchantTokens, is_due, refresh_file, seconds_left
 from receiver.usps.observed_tokens import ObservedTokens

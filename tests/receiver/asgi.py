@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from receiver.app import Application
+from receiver.listening.app import Application
 
 
 class Answered(NamedTuple):

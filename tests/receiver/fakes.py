@@ -17,7 +17,7 @@ from aiokafka.errors import (
 from aiokafka.structs import TopicPartition
 from prometheus_client import CollectorRegistry
 
-from receiver.door import OutgoingRecord
+from receiver.publishing.door import OutgoingRecord
 from receiver.spool.directory import SpoolDirectory
 from receiver.spool.spool import Spool
 from schemas.clock import Clock

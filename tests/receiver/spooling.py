@@ -8,9 +8,9 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from receiver.broker import Broker
-from receiver.door import OutgoingRecord, publish
-from receiver.publish import GroupCommit
+from receiver.publishing.broker import Broker
+from receiver.publishing.door import OutgoingRecord, publish
+from receiver.publishing.publish import GroupCommit
 from receiver.spool.directory import SpoolDirectory
 from receiver.spool.drain import Drain
 from receiver.spool.refused import set_aside

@@ -13,11 +13,11 @@ from receiver.check import (
     spool_findings,
     topic_finding,
 )
-from receiver.door import OutgoingRecord
 from receiver.program import Tools
+from receiver.publishing.door import OutgoingRecord
+from receiver.publishing.topics import TopicState
 from receiver.spool.rows import to_row
 from receiver.spool.store import Changes, SpoolStore
-from receiver.topics import TopicState
 from receiver.workers import worker
 from schemas.errors import OperatorError
 from schemas.registry.entities import Subscription

@@ -10,11 +10,11 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from receiver.check import silence_findings
+from receiver.following.subscriptions import KnownSubscription, SubscriptionTable
+from receiver.judging.tallies import Tallies
 from receiver.program import Tools
 from receiver.rhythm import Rhythm
 from receiver.silence import FILE, RhythmFile, SilenceWatch
-from receiver.subscriptions import KnownSubscription, SubscriptionTable
-from receiver.tallies import Tallies
 from schemas.kafka import KafkaOptions
 from schemas.metrics import ReceiverMetrics, SilenceMetrics
 from schemas.registry.entities import Subscription

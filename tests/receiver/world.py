@@ -11,19 +11,19 @@ from typing import Any
 import orjson
 from prometheus_client import CollectorRegistry
 
-from receiver.app import Application, create_app
-from receiver.broker import Broker
-from receiver.commissioning import Commissioning
-from receiver.intake import Intake
-from receiver.judge import Judge
-from receiver.kept import KeptSubscriptions
-from receiver.listener import Listener
-from receiver.publish import GroupCommit
-from receiver.quarantine import MinuteCaps, Quarantine
-from receiver.refusals import RefusalLog
-from receiver.registry import RegistryView
-from receiver.subscriptions import KnownSubscription
-from receiver.tallies import BeforeScrape, Tallies
+from receiver.following.kept import KeptSubscriptions
+from receiver.following.registry import RegistryView
+from receiver.following.subscriptions import KnownSubscription
+from receiver.judging.commissioning import Commissioning
+from receiver.judging.intake import Intake
+from receiver.judging.judge import Judge
+from receiver.judging.quarantine import MinuteCaps, Quarantine
+from receiver.judging.refusals import RefusalLog
+from receiver.judging.tallies import BeforeScrape, Tallies
+from receiver.listening.app import Application, create_app
+from receiver.listening.listener import Listener
+from receiver.publishing.broker import Broker
+from receiver.publishing.publish import GroupCommit
 from schemas.metrics import ReceiverMetrics, RegistryMetrics
 from schemas.secrets import Secrets
 from schemas.settings import Settings

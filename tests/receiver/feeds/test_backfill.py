@@ -16,7 +16,7 @@ from receiver.feeds.backfill_progress import Estimate, Standing, draw_bar
 from receiver.feeds.backfill_summary import Summary
 from receiver.feeds.journal import Journal, WantedNumber
 from receiver.feeds.lookups import LookupPublisher, lookup_id
-from receiver.publish import GroupCommit
+from receiver.publishing.publish import GroupCommit
 from receiver.usps.bucket import Allowance
 from receiver.usps.errors import UspsRefused
 from receiver.usps.tracking import LookupAnswer, LookupOutcome, TrackingApi

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import orjson
 
-from receiver.commissioning import Commissioning
-from receiver.door import OutgoingRecord
-from receiver.judge import Judge
+from receiver.following.subscriptions import KnownSubscription
+from receiver.judging.commissioning import Commissioning
+from receiver.judging.judge import Judge
+from receiver.publishing.door import OutgoingRecord
 from receiver.quarantined.kept import Kept
 from receiver.quarantined.resubmission import FixedTable, Resubmission, send_nothing
-from receiver.subscriptions import KnownSubscription
 from schemas.settings import Settings
 from schemas.topics import LARGE_RECORD_BYTES
 from schemas.update import update_id
