@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 # Tests wait for brokers and processes more than they compute; each process has a Kafka of its own.
-TEST_PROCESSES ?= 3
+TEST_PROCESSES ?= 4
 
 # Everything ruff reads; what mypy reads stands in pyproject.toml.
 SOURCES := receiver processors schemas deploy tests benchmarks
